@@ -1,0 +1,91 @@
+/* conf.h - option tables: how a part of the program says which settings it takes. One table serves the
+ * decoder (codec/conf_yaml), `hinomi config check`, `config export`, and docs/config.md.
+ *
+ * A table describes a plain C struct by offsets. Decoded objects live in the arena of one configuration
+ * snapshot and never change; a reload makes a new snapshot.
+ */
+#ifndef MODEL_CONF_H
+#define MODEL_CONF_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+
+enum conf_type {
+    CONF_BOOL,     /* bool */
+    CONF_INT,      /* int64_t, min..max */
+    CONF_FLOAT,    /* double */
+    CONF_DURATION, /* int64_t ms; "30s", "1h30m", 0; "unlimited" where max == INT64_MAX: INT64_MAX */
+    CONF_BYTES,    /* uint64_t; "512MB", "64KiB" (Prometheus: base 2 for both) */
+    CONF_STR,      /* struct str, NUL-terminated behind n */
+    CONF_SECRET,   /* struct str; shown as <secret>; "<name>_file" is accepted beside it and read */
+    CONF_ENUM,     /* int: index into names */
+    CONF_REGEX,    /* struct str, checked to compile (anchored) */
+    CONF_STRS,     /* struct conf_strs: list of strings (a single string is accepted as a list of one) */
+    CONF_PAIRS,    /* struct conf_pairs: mapping of string to string (labels, headers) */
+    CONF_TABLE,    /* nested struct, inline at offset, always present (defaults when absent) */
+    CONF_TABLE_OPT,/* pointer to nested struct; NULL when absent */
+    CONF_LIST,     /* struct conf_list of nested structs */
+    CONF_NODE      /* struct conf_source *: subtree kept with its position, decoded by `custom` */
+};
+
+struct conf_strs {
+    struct str *v;
+    size_t n;
+};
+struct conf_pairs {
+    struct str *key, *value;
+    size_t n;
+};
+struct conf_list {
+    void *v; /* array of table->size */
+    size_t n;
+};
+
+/* Where an object was written; a table may ask for it with `source_offset`. */
+struct conf_source {
+    const char *file; /* in the arena */
+    uint32_t line, column;
+};
+
+struct conf_table;
+struct conf_option {
+    const char *name;
+    enum conf_type type;
+    size_t offset;
+    const char *def;            /* default as written in YAML; NULL: zero value */
+    const char *help, *help_ja; /* one sentence each; the manual and editors show them */
+    int64_t min, max;           /* CONF_INT, CONF_DURATION, when max > min */
+    bool required;
+    const char *const *names;   /* CONF_ENUM: NULL-terminated */
+    const struct conf_table *table;
+    bool reload_ignored;        /* a change needs a restart; reload says so */
+};
+struct conf_table {
+    const char *name;           /* "scrape_config" */
+    const char *help;
+    size_t size;
+    const struct conf_option *options;
+    size_t n;
+    size_t source_offset;       /* offset of a struct conf_source in the object, or SIZE_MAX */
+    /* After all options of an object are decoded: cross checks. err->message is prefixed with position. */
+    bool (*check)(void *object, struct arena *a, struct err *err);
+};
+
+#define CONF_N(options) (sizeof(options) / sizeof((options)[0]))
+
+/* All findings of one check, in the order of the files. */
+struct conf_diag {
+    const char *file;
+    uint32_t line, column;
+    const char *message; /* what was expected, what was found, "did you mean ..." */
+    bool warning;
+};
+struct conf_diags {
+    struct conf_diag *v; /* in the arena */
+    size_t n, cap;
+    struct arena *arena;
+};
+void conf_diag_add(struct conf_diags *d, bool warning, struct conf_source at, const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+#endif
