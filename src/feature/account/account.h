@@ -32,7 +32,7 @@ enum account_scope {
     ACCOUNT_SCOPE_ADMIN = 1 << 2,
     ACCOUNT_SCOPE_WRITE_SERIES = 1 << 3, /* "write:series": remote_write */
     ACCOUNT_SCOPE_AGENT = 1 << 4,        /* "agent": an enrolled hinomi-agent */
-    ACCOUNT_SCOPE_ENROLL = 1 << 5        /* "enroll": good for enrolling agents, nothing else */
+    ACCOUNT_SCOPE_ENROLL = 1 << 5        /* "enroll": enrols one agent; whoever enrols revokes it */
 };
 #define ACCOUNT_SCOPE_COUNT 6
 const char *account_scope_name(enum account_scope scope); /* one bit */
@@ -59,7 +59,7 @@ struct account_user {
 };
 struct account_token {
     int64_t id;
-    struct str name, prefix, created_by; /* prefix: "hnm_Ab3dE6" to tell it by; created_by empty: the command line */
+    struct str name, prefix, created_by; /* prefix: "hnm_Ab3dE6" to tell it by; created_by: the actor's name */
     unsigned scopes;
     int64_t created_ms, last_used_ms, expires_ms; /* last used to the minute, 0: never; expires_ms 0: never */
 };
@@ -89,40 +89,47 @@ bool account_session_end(struct account *ac, struct str secret, struct err *err)
 /* Constant time. */
 bool account_csrf_ok(const struct account_principal *p, struct str header);
 
-/* by: who does it (user or token name; empty: the command line), for the audit log. */
-bool account_user_create(struct account *ac, struct str name, struct str password, enum account_role role, struct str by,
-                         int64_t *out_id, struct err *err) MUST_USE;
+/* Who does it, for the audit log. NULL: the command line of this machine. */
+struct account_actor {
+    struct str name;        /* a user, "token:<name>", "loopback" */
+    enum account_role role; /* ACCOUNT_ROLE_NONE: shown as null */
+    struct str peer;        /* address; may be empty */
+};
+
+bool account_user_create(struct account *ac, struct str name, struct str password, enum account_role role,
+                         const struct account_actor *by, int64_t *out_id, struct err *err) MUST_USE;
 /* The first account, only while there is none (checked in the same transaction): becomes admin. */
-bool account_user_create_first(struct account *ac, struct str name, struct str password, int64_t *out_id,
-                               struct err *err) MUST_USE;
-bool account_user_delete(struct account *ac, int64_t id, struct str by, struct err *err) MUST_USE; /* last admin: ERR_CONFLICT */
-bool account_user_set_password(struct account *ac, struct str name, struct str password, struct str by,
+bool account_user_create_first(struct account *ac, struct str name, struct str password,
+                               const struct account_actor *by, int64_t *out_id, struct err *err) MUST_USE;
+bool account_user_delete(struct account *ac, int64_t id, const struct account_actor *by, struct err *err) MUST_USE; /* last admin: ERR_CONFLICT */
+bool account_user_set_password(struct account *ac, struct str name, struct str password, const struct account_actor *by,
                                struct err *err) MUST_USE; /* ends the user's sessions */
-bool account_user_set_role(struct account *ac, int64_t id, enum account_role role, struct str by, struct err *err) MUST_USE;
+bool account_user_set_role(struct account *ac, int64_t id, enum account_role role, const struct account_actor *by,
+                           struct err *err) MUST_USE;
 bool account_user_list(struct account *ac, struct arena *a, struct account_user **out, size_t *out_n,
                        struct err *err) MUST_USE; /* by name */
 bool account_user_count(struct account *ac, int64_t *out, struct err *err) MUST_USE;
 
 /* out_secret: "hnm_" and 43 characters, in the arena; shown once. expires_ms 0: never. */
-bool account_token_create(struct account *ac, struct str name, unsigned scopes, int64_t expires_ms, struct str by,
-                          struct arena *a, struct account_token *out, struct str *out_secret, struct err *err) MUST_USE;
+bool account_token_create(struct account *ac, struct str name, unsigned scopes, int64_t expires_ms,
+                          const struct account_actor *by, struct arena *a, struct account_token *out, struct str *out_secret, struct err *err) MUST_USE;
 bool account_token_lookup(struct account *ac, struct str secret, struct arena *a, struct account_principal *out,
                           struct err *err) MUST_USE;
-bool account_token_revoke(struct account *ac, int64_t id, struct str by, struct err *err) MUST_USE;
+bool account_token_revoke(struct account *ac, int64_t id, const struct account_actor *by, struct err *err) MUST_USE;
 bool account_token_list(struct account *ac, struct arena *a, struct account_token **out, size_t *out_n,
                         struct err *err) MUST_USE; /* newest first */
 
-/* The audit log: append only. who: user or token name, "" for the program itself; what: a verb
- * ("user.create", "config.reload", "login.failed"); target: what it was done to; detail: free text, cut at 2 KiB;
- * peer: address or "". Kept 400 days. */
+/* The audit log: append only, kept 400 days. action: "user.create", "config.reload", "login", "login_failed";
+ * object: what it was done to, may be empty; detail: free text, may be empty, cut at 2 KiB. */
 struct account_audit {
     int64_t id, ts_ms;
-    struct str who, what, target, detail, peer;
+    struct str actor, action, object, detail, peer; /* actor "command line" for NULL */
+    enum account_role role;
 };
-bool account_audit(struct account *ac, struct str who, struct str what, struct str target, struct str detail,
-                   struct str peer, struct err *err) MUST_USE;
-/* Newest first, older than before_id (0: from the newest), at most limit (1..1000). */
-bool account_audit_list(struct account *ac, int64_t before_id, size_t limit, struct arena *a, struct account_audit **out,
+bool account_audit(struct account *ac, const struct account_actor *by, struct str action, struct str object,
+                   struct str detail, struct err *err) MUST_USE;
+/* Newest first, older than before_ms (0: from the newest), at most limit (1..1000). */
+bool account_audit_list(struct account *ac, int64_t before_ms, size_t limit, struct arena *a, struct account_audit **out,
                         size_t *out_n, struct err *err) MUST_USE;
 
 #endif
