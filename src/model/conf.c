@@ -26,3 +26,11 @@ void conf_diag_add(struct conf_diags *d, bool warning, struct conf_source at, co
     if (copy)
         d->v[d->n++] = (struct conf_diag){at.file, at.line, at.column, copy, warning};
 }
+
+const struct conf_node *conf_node_get(const struct conf_node *map, const char *key)
+{
+    for (size_t i = 0; map && map->kind == CONF_KIND_MAP && i < map->n; i++)
+        if (str_eqz(map->key[i]->text, key))
+            return map->value[i];
+    return NULL;
+}

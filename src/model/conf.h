@@ -26,7 +26,9 @@ enum conf_type {
     CONF_TABLE,    /* nested struct, inline at offset, always present (defaults when absent) */
     CONF_TABLE_OPT,/* pointer to nested struct; NULL when absent */
     CONF_LIST,     /* struct conf_list of nested structs */
-    CONF_NODE      /* struct conf_source *: subtree kept with its position, decoded by `custom` */
+    CONF_NODE,     /* const struct conf_node *: the subtree as written, for shapes no table can tell; NULL when absent */
+    CONF_PATH,     /* struct str: a file; relative ones are taken from the folder of the file that names it */
+    CONF_PATHS     /* struct conf_strs: files or globs, likewise (a single one is accepted as a list of one) */
 };
 
 struct conf_strs {
@@ -48,6 +50,22 @@ struct conf_source {
     uint32_t line, column;
 };
 
+/* What was written, before any table has looked at it: a tree with positions. Immutable once decoding begins;
+ * aliases share their target, so it is a graph without cycles whose unfolded size was checked. */
+enum conf_kind { CONF_KIND_NULL, CONF_KIND_SCALAR, CONF_KIND_LIST, CONF_KIND_MAP };
+struct conf_node {
+    enum conf_kind kind;
+    struct conf_source at;
+    struct str text;          /* scalar, NUL-terminated behind n */
+    bool quoted;              /* scalar in quotes or a block: never null, no number */
+    bool literal;             /* single quotes or a block: ${NAME} stands for itself */
+    struct conf_node **key;   /* map: scalars, in order of the file, unique */
+    struct conf_node **value; /* list and map */
+    size_t n, cap;
+    uint64_t weight;          /* nodes in the unfolded subtree, itself included */
+};
+const struct conf_node *conf_node_get(const struct conf_node *map, const char *key); /* NULL: absent or no map */
+
 struct conf_table;
 struct conf_option {
     const char *name;
@@ -60,6 +78,7 @@ struct conf_option {
     const char *const *names;   /* CONF_ENUM: NULL-terminated */
     const struct conf_table *table;
     bool reload_ignored;        /* a change needs a restart; reload says so */
+    const char *ignored;        /* not NULL: accepted so that a neighbour's file loads, not read; the warning's reason */
 };
 struct conf_table {
     const char *name;           /* "scrape_config" */
@@ -68,7 +87,8 @@ struct conf_table {
     const struct conf_option *options;
     size_t n;
     size_t source_offset;       /* offset of a struct conf_source in the object, or SIZE_MAX */
-    /* After all options of an object are decoded: cross checks. err->message is prefixed with position. */
+    /* After all options of an object are decoded without findings: cross checks. The finding stands where the
+     * object begins, or at err->line and err->column when those are set. */
     bool (*check)(void *object, struct arena *a, struct err *err);
 };
 
