@@ -125,8 +125,32 @@ struct str arena_printf(struct arena *a, const char *fmt, ...)
     return (struct str){p, p ? (size_t)n : 0};
 }
 
+struct arena_cleanup {
+    struct arena_cleanup *next;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+bool arena_on_free(struct arena *a, void (*fn)(void *arg), void *arg)
+{
+    struct arena_cleanup *c = ARENA_NEW(a, struct arena_cleanup);
+    if (!c)
+        return false;
+    *c = (struct arena_cleanup){a->cleanups, fn, arg};
+    a->cleanups = c;
+    return true;
+}
+
+static void run_cleanups(struct arena *a)
+{
+    for (struct arena_cleanup *c = a->cleanups; c; c = c->next)
+        c->fn(c->arg);
+    a->cleanups = NULL;
+}
+
 void arena_reset(struct arena *a)
 {
+    run_cleanups(a);
     while (a->chunk && a->chunk->next) {
         struct arena_chunk *c = a->chunk;
         a->chunk = c->next;
@@ -140,6 +164,7 @@ void arena_reset(struct arena *a)
 
 void arena_deinit(struct arena *a)
 {
+    run_cleanups(a);
     while (a->chunk) {
         struct arena_chunk *c = a->chunk;
         a->chunk = c->next;

@@ -10,11 +10,13 @@
 #include "base/str.h"
 
 struct arena_chunk;
+struct arena_cleanup;
 struct arena {
     struct arena_chunk *chunk; /* newest first */
     size_t bytes_used;         /* of all chunks, as asked for */
     size_t bytes_max;          /* 0: ARENA_BYTES_MAX_DEFAULT */
     bool failed;
+    struct arena_cleanup *cleanups; /* newest first */
 };
 
 #define ARENA_BYTES_MAX_DEFAULT ((size_t)256 << 20)
@@ -29,6 +31,9 @@ void *arena_grow(struct arena *a, void *p, size_t old_bytes, size_t new_bytes);
 struct str arena_str(struct arena *a, struct str s);    /* a copy, NUL-terminated; {NULL,0} past the cap */
 char *arena_strz(struct arena *a, struct str s);
 struct str arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Calls fn(arg) when the arena is reset or deinited, newest first: for what an arena's objects own
+ * elsewhere (a compiled regex). False past the cap: fn was not registered, and not called. */
+bool arena_on_free(struct arena *a, void (*fn)(void *arg), void *arg) MUST_USE;
 void arena_reset(struct arena *a);  /* keeps the first chunk */
 void arena_deinit(struct arena *a);
 /* Sets ERR_INTERNAL/"memory limit" for a NULL that came back. Returns false. */

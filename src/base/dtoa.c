@@ -49,7 +49,8 @@ int dtoa_digits(double v, char *out, int *out_exp10)
     if (n)
         return n;
     char tmp[40];
-    for (int precision = 14; precision <= 16; precision++) {
+    /* A normal double needs at least 15 digits to be told apart; a subnormal has fewer bits to tell. */
+    for (int precision = v < 2.2250738585072014e-308 ? 0 : 14; precision <= 16; precision++) {
         (void)snprintf(tmp, sizeof(tmp), "%.*e", precision, v);
         if (precision == 16 || strtod(tmp, NULL) == v)
             break;

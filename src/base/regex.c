@@ -186,7 +186,9 @@ static void put_group(const struct regex *re, struct str s, struct str name, pcr
             return;
         number = (uint64_t)k;
     }
-    if (number >= pcre2_get_ovector_count(data))
+    uint32_t groups = 0;
+    (void)pcre2_pattern_info(re->code, PCRE2_INFO_CAPTURECOUNT, &groups);
+    if (number > groups || number >= pcre2_get_ovector_count(data))
         return;
     PCRE2_SIZE *v = pcre2_get_ovector_pointer(data);
     if (v[2 * number] == PCRE2_UNSET || v[2 * number + 1] < v[2 * number])
@@ -225,7 +227,6 @@ bool regex_expand(const struct regex *re, struct str s, struct str replacement, 
     int rc = data ? run(re, s, 0, data) : -1;
     if (rc < 0)
         return false;
-    /* groups past the last one set are unset in a shared ovector only if cleared by PCRE2, which it does */
     expand(re, s, replacement, data, out);
     return true;
 }
@@ -233,15 +234,16 @@ bool regex_expand(const struct regex *re, struct str s, struct str replacement, 
 void regex_replace_all(const struct regex *re, struct str s, struct str replacement, struct buf *out)
 {
     pcre2_match_data *data = match_data();
-    size_t at = 0;
+    size_t at = 0, last_end = SIZE_MAX;
     while (data && at <= s.n) {
         if (run(re, s, at, data) < 0)
             break;
         PCRE2_SIZE *v = pcre2_get_ovector_pointer(data);
         size_t from = v[0], to = v[1];
         buf_put(out, s.p ? s.p + at : NULL, from - at);
-        expand(re, s, replacement, data, out);
-        at = to;
+        if (from != to || from != last_end) /* Go: no empty match right behind a match */
+            expand(re, s, replacement, data, out);
+        at = last_end = to;
         if (from == to) {
             if (at < s.n)
                 buf_putc(out, s.p[at]);

@@ -63,6 +63,7 @@ struct conf_node {
     struct conf_node **value; /* list and map */
     size_t n, cap;
     uint64_t weight;          /* nodes in the unfolded subtree, itself included */
+    uint32_t height;          /* levels in the unfolded subtree, itself included */
 };
 const struct conf_node *conf_node_get(const struct conf_node *map, const char *key); /* NULL: absent or no map */
 
