@@ -18,8 +18,10 @@ struct state;
 struct state_tx;   /* a transaction: write (exclusive) or read */
 struct state_rows; /* a running statement */
 
+/* clock is borrowed for the life of the store. */
 struct state *state_open(const char *path, const struct clock *clock, struct err *err) MUST_USE;
 void state_close(struct state *s);
+int64_t state_now_ms(const struct state *s); /* the store's clock, Unix ms */
 
 /* A write transaction holds the writer's lock until commit or rollback. */
 struct state_tx *state_begin(struct state *s, struct err *err) MUST_USE;
@@ -43,6 +45,14 @@ int64_t state_changes(struct state_tx *tx);
 /* Small settings by key (UI language, accepted scrape offers ...). false in *out_found when absent. */
 bool state_kv_get(struct state *s, struct str key, struct arena *a, struct str *out, bool *out_found, struct err *err) MUST_USE;
 bool state_kv_put(struct state *s, struct str key, struct str value, struct err *err) MUST_USE;
+
+/* One more row of the append-only table of what happened (deploys, configuration changes, incidents, ...).
+ * at_ms: when it happened; body: a JSON object; source: who told ("rule", "api/<user>", "notify"). */
+struct state_fact {
+    int64_t at_ms;
+    struct str kind, service, subject, body, source;
+};
+bool state_fact(struct state_tx *tx, const struct state_fact *f, struct err *err) MUST_USE;
 
 /* Integrity check (hinomi verify). Appends one line a finding. */
 bool state_verify(const char *path, struct buf *report, bool *out_clean, struct err *err) MUST_USE;
