@@ -5,7 +5,7 @@ add_compile_options(
   -Wstrict-prototypes -Wmissing-prototypes -Wimplicit-fallthrough -Wswitch-enum -Wdouble-promotion
   -Wframe-larger-than=16384 -fno-strict-aliasing -fno-math-errno -fvisibility=hidden)
 if(CMAKE_C_COMPILER_ID MATCHES "Clang")
-  add_compile_options(-Wno-format-nonliteral -Wno-string-conversion) # gcc knows that a va_list function with the attribute passes its format on
+  add_compile_options(-Wno-format-nonliteral -Wno-string-conversion -Wno-double-promotion) # gcc knows that a va_list function with the attribute passes its format on
 endif()
 if(HINOMI_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
