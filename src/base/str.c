@@ -218,7 +218,7 @@ bool str_to_f64(struct str s, double *out)
 
 bool str_is_utf8(struct str s)
 {
-    const unsigned char *p = (const unsigned char *)s.p, *e = p + s.n;
+    const unsigned char *p = (const unsigned char *)s.p, *e = p ? p + s.n : p;
     while (p < e) {
         if (*p < 0x80) {
             p++;

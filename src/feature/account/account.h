@@ -31,10 +31,9 @@ enum account_scope {
     ACCOUNT_SCOPE_WRITE = 1 << 1,
     ACCOUNT_SCOPE_ADMIN = 1 << 2,
     ACCOUNT_SCOPE_WRITE_SERIES = 1 << 3, /* "write:series": remote_write */
-    ACCOUNT_SCOPE_AGENT = 1 << 4,        /* "agent": an enrolled hinomi-agent */
-    ACCOUNT_SCOPE_ENROLL = 1 << 5        /* "enroll": enrols one agent; whoever enrols revokes it */
+    ACCOUNT_SCOPE_AGENT = 1 << 4         /* "agent": what hinomi-agent does (its own token is feature/agent's) */
 };
-#define ACCOUNT_SCOPE_COUNT 6
+#define ACCOUNT_SCOPE_COUNT 5
 const char *account_scope_name(enum account_scope scope); /* one bit */
 bool account_scope_from_name(struct str name, unsigned *out_bit);
 enum account_role account_scopes_role(unsigned scopes); /* the highest role that they give */
