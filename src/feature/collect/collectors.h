@@ -1,0 +1,28 @@
+/* collectors.h - the registry: every collector, in the order in which they run and are shown. A new one is
+ * one file with `const struct collector <name>_collector` and one line here. */
+#ifndef COLLECT_COLLECTORS_H
+#define COLLECT_COLLECTORS_H
+
+#include "feature/collect/collector.h"
+
+#define COLLECTORS(X)                                                          \
+    X(cpu)                                                                     \
+    X(loadavg)                                                                 \
+    X(meminfo)                                                                 \
+    X(vmstat)                                                                  \
+    X(pressure)                                                                \
+    X(diskstats)                                                               \
+    X(netdev)                                                                  \
+    X(netstat)                                                                 \
+    X(sockstat)                                                                \
+    X(softnet)                                                                 \
+    X(filesystem)                                                              \
+    X(swap)                                                                    \
+    X(kernel)                                                                  \
+    X(timex)
+
+#define X(name) extern const struct collector name##_collector;
+COLLECTORS(X)
+#undef X
+
+#endif
