@@ -1,11 +1,19 @@
 #include "net/http_testlib.h"
 
+#include "os/file.h"
+#include "os/random.h"
+
+#include <assert.h>
 #include <errno.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 int t_connect(uint16_t port) {
@@ -144,4 +152,51 @@ bool t_wait_closed(int fd) {
     while ((n = recv(fd, tmp, sizeof(tmp), 0)) > 0)
         ;
     return n == 0 || errno == ECONNRESET;
+}
+
+static void write_pem(const char *dir, const char *name, const char *ext,
+                      const gnutls_datum_t *pem) {
+    char path[512];
+    (void)snprintf(path, sizeof(path), "%s/%s.%s", dir, name, ext);
+    struct err err = {0};
+    bool ok = file_write_atomic(path, str_make((const char *)pem->data, pem->size), 0600, &err);
+    assert(ok);
+}
+
+void t_make_cert(const char *dir, const char *name) {
+    gnutls_x509_privkey_t key;
+    gnutls_x509_crt_t crt;
+    gnutls_datum_t pem;
+    unsigned char serial[8], loopback[4] = {127, 0, 0, 1};
+    int bad = 0;
+    random_bytes(serial, sizeof(serial));
+    serial[0] &= 0x7f;
+    bad |= gnutls_x509_privkey_init(&key);
+    bad |= gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
+                                        GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
+    bad |= gnutls_x509_crt_init(&crt);
+    bad |= gnutls_x509_crt_set_version(crt, 3);
+    bad |= gnutls_x509_crt_set_serial(crt, serial, sizeof(serial));
+    bad |= gnutls_x509_crt_set_activation_time(crt, time(NULL) - 3600);
+    bad |= gnutls_x509_crt_set_expiration_time(crt, time(NULL) + 86400);
+    bad |= gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, name,
+                                         (unsigned)strlen(name));
+    bad |= gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, "localhost", 9,
+                                                GNUTLS_FSAN_SET);
+    bad |= gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_IPADDRESS, loopback, 4,
+                                                GNUTLS_FSAN_APPEND);
+    bad |= gnutls_x509_crt_set_basic_constraints(crt, 1, -1);
+    bad |= gnutls_x509_crt_set_key(crt, key);
+    bad |= gnutls_x509_crt_sign2(crt, crt, key, GNUTLS_DIG_SHA256, 0);
+    assert(!bad);
+    bad |= gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &pem);
+    assert(!bad);
+    write_pem(dir, name, "crt", &pem);
+    gnutls_free(pem.data);
+    bad |= gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &pem);
+    assert(!bad);
+    write_pem(dir, name, "key", &pem);
+    gnutls_free(pem.data);
+    gnutls_x509_crt_deinit(crt);
+    gnutls_x509_privkey_deinit(key);
 }

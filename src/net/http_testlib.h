@@ -25,5 +25,8 @@ void t_answer_deinit(struct t_answer *a);
 void t_call(uint16_t port, const char *request, struct t_answer *out);
 bool t_wait_closed(
     int fd); /* true when the server closes within 10 s (reads and drops what comes) */
+/* Writes a fresh self-signed certificate for "localhost" and 127.0.0.1 and its key as
+ * <dir>/<name>.crt, .key. */
+void t_make_cert(const char *dir, const char *name);
 
 #endif
