@@ -17,9 +17,12 @@
     X(sockstat)                                                                \
     X(softnet)                                                                 \
     X(filesystem)                                                              \
+    X(processes)                                                               \
     X(swap)                                                                    \
     X(kernel)                                                                  \
-    X(timex)
+    X(timex)                                                                   \
+    X(host)                                                                    \
+    X(self)
 
 #define X(name) extern const struct collector name##_collector;
 COLLECTORS(X)
