@@ -70,14 +70,25 @@ static void print_list_of_text(struct print *p, const struct conf_strs *l)
 
 static void print_table(struct print *p, const struct conf_table *t, const void *object, unsigned by, bool first_inline);
 
+/* Written without quotes, and safe to be written so again: keeps 5 a number and true a truth. */
+static bool is_number_or_word(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (i > 0 && (c == '.' || c == '_'))))
+            return false;
+    }
+    return s.n > 0;
+}
+
 static void print_node(struct print *p, const struct conf_node *n, unsigned by)
 {
     if (n->kind == CONF_KIND_SCALAR) {
         buf_putc(p->out, ' ');
-        if (n->quoted)
-            print_text(p, n->text);
-        else
+        if (!n->quoted && is_number_or_word(n->text))
             buf_puts(p->out, n->text);
+        else
+            print_text(p, n->text);
         buf_putc(p->out, '\n');
     } else if (n->kind == CONF_KIND_NULL || n->n == 0) {
         buf_putz(p->out, n->kind == CONF_KIND_NULL ? "\n" : n->kind == CONF_KIND_MAP ? " {}\n" : " []\n");

@@ -5,7 +5,8 @@
  * nothing). Comparison is by looking the hash up, so its time tells nothing about the secret.
  *
  * Lookups of sessions and tokens are on the path of every request: they are answered from memory (a cache in
- * front of the state store, at most ACCOUNT_CACHE_MAX entries, dropped whole on any change).
+ * front of the state store, at most ACCOUNT_CACHE_MAX entries, dropped whole on any change). An entry is read
+ * again after ACCOUNT_CACHE_MS, so that what another process does (`hinomi user`, `hinomi token`) counts soon.
  *
  * Threads: every function may be called from any thread. Times: Unix ms. Strings in outputs live in the
  * arena that was given. Errors: ERR_UNAUTHENTICATED (wrong or expired), ERR_LIMITED (too many tries; the
@@ -70,13 +71,15 @@ struct account_token {
 #define ACCOUNT_SESSION_MS (INT64_C(7) * 24 * 3600 * 1000)       /* absolute: a stolen cookie dies within a week */
 #define ACCOUNT_SESSION_IDLE_MS (INT64_C(24) * 3600 * 1000)      /* unused for a day */
 #define ACCOUNT_CACHE_MAX 1024
+#define ACCOUNT_CACHE_MS 10000
 
 struct account;
 struct account *account_open(struct state *state, const struct clock *clock, struct err *err) MUST_USE;
 void account_close(struct account *ac);
 
-/* Checks name and password and makes a session. peer: the address, for throttling (5 failures of a name or
- * 20 of an address within 15 minutes: ERR_LIMITED) and the audit log. out_secret: the cookie's value. */
+/* Checks name and password and makes a session. peer: the address, for throttling and the audit log. Within 15
+ * minutes 5 failures of a name from one address, 20 of an address or 100 of a name are the most: ERR_LIMITED. (A
+ * name alone locks late, or anybody could lock anybody out.) out_secret: the cookie's value. */
 bool account_login(struct account *ac, struct str name, struct str password, struct str peer, struct arena *a,
                    struct account_principal *out, char out_secret[ACCOUNT_SECRET_BYTES], struct err *err) MUST_USE;
 /* Whole seconds until this name from this address may try again; 0: now. For Retry-After. */
