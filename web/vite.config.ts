@@ -1,5 +1,5 @@
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig } from "vitest/config";
 import { developmentDouble } from "./dev/double.ts";
 
 /* The server embeds what lies in dist/. Nothing is inlined (its content security policy allows
@@ -16,6 +16,7 @@ export default defineConfig({
     sourcemap: false,
     chunkSizeWarningLimit: 700,
   },
+  test: { environment: "node", include: ["test/**/*.test.ts"] },
   server: { host: "127.0.0.1", port: 5173 },
   preview: { host: "127.0.0.1", port: 4173 },
 });

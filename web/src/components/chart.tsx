@@ -109,6 +109,7 @@ export function Chart(props: ChartProps): JSX.Element {
     const options: uPlot.Options = {
       width: Math.max(element.clientWidth, 200),
       height,
+      padding: [12, 28, 0, 4],
       legend: { show: false },
       cursor: {
         drag: { x: true, y: false, setScale: false },
@@ -118,7 +119,7 @@ export function Chart(props: ChartProps): JSX.Element {
       focus: { alpha: stacked ? 1 : 0.25 },
       scales: { x: { time: true } },
       axes: [
-        { ...axis, values: (_, splits, __, ___, incr) => timeTicks(splits, incr, lang), size: 40 },
+        { ...axis, values: (_, splits, __, ___, incr) => timeTicks(splits, incr, lang), size: 36, space: 76 },
         {
           ...axis,
           values: (_, splits) => splits.map((value) => formatShort(value)),

@@ -64,10 +64,10 @@ export function formatCount(value: number | null | undefined, lang: Lang): strin
   return known(value) ? new Intl.NumberFormat(locale(lang)).format(value) : UNKNOWN;
 }
 
-/* Days as a person plans with them: 0.4 -> "0.4", 12.3 -> "12". */
+/* Days as a person plans with them: 3.94 -> "3.9", 12.3 -> "12". */
 export function formatDays(days: number | null | undefined): string {
   if (!known(days)) return UNKNOWN;
-  return Math.abs(days) < 3 ? days.toFixed(1) : String(Math.floor(days));
+  return Math.abs(days) < 10 ? trimZeros(days.toFixed(1)) : String(Math.floor(days));
 }
 
 const DURATION_WORDS: Record<Lang, { d: string; h: string; m: string; s: string; gap: string }> = {

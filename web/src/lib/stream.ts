@@ -125,6 +125,7 @@ export class OverviewStream {
   private retry: unknown = null;
   private retryMs = RECONNECT_MIN_MS;
   private stepMs = 1000;
+  private connectedAt = 0;
   private running = false;
 
   constructor(parts: StreamParts) {
@@ -190,6 +191,7 @@ export class OverviewStream {
     void this.refresh();
     const source = this.parts.open("/api/hinomi/overview/stream");
     this.source = source;
+    this.connectedAt = this.parts.now();
     source.addEventListener("overview", (event) => {
       if (source !== this.source || !event.data) return;
       try {
@@ -244,11 +246,12 @@ export class OverviewStream {
   private watchAge(): void {
     this.watch = this.parts.setTimer(() => {
       if (!this.running) return;
-      const { heardAt, state } = this.live;
-      if (state === "live" && heardAt !== null && this.parts.now() - heardAt > STALE_AFTER_MS) {
-        this.set({ state: "stale" });
-        /* a connection that says nothing for so long is dead, whatever the browser thinks */
-        this.source?.close();
+      const now = this.parts.now();
+      const heardAt = this.live.heardAt ?? 0;
+      if (this.live.state === "live" && now - heardAt > STALE_AFTER_MS) this.set({ state: "stale" });
+      /* a connection that says nothing for so long is dead, whatever the browser thinks */
+      if (this.source && now - Math.max(heardAt, this.connectedAt) > STALE_AFTER_MS) {
+        this.source.close();
         this.source = null;
         this.reconnectLater();
       }

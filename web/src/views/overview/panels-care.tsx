@@ -86,7 +86,7 @@ export function Filesystems({ filesystems }: { filesystems: OverviewFilesystem[]
             <>
               <th scope="col">{t("fs.mount")}</th>
               <th scope="col" className="grow">{t("fs.used")}</th>
-              <th scope="col" className="num">{t("fs.free")}</th>
+              <th scope="col" className="num hide-s">{t("fs.free")}</th>
               <th scope="col" className="num">{t("fs.days")}</th>
             </>
           }
@@ -106,11 +106,14 @@ export function Filesystems({ filesystems }: { filesystems: OverviewFilesystem[]
                   <span className="meter-number">{formatPercent(filesystem.used_ratio)}</span>
                 </span>
               </td>
-              <td className="num">
+              <td className="num hide-s">
                 {formatBytes(filesystem.available_bytes)}
                 <span className="sub">/ {formatBytes(filesystem.size_bytes)}</span>
               </td>
-              <td className="num">{days(filesystem)}</td>
+              <td className="num">
+                {days(filesystem)}
+                <span className="sub show-s">{t("fs.free_of", { free: formatBytes(filesystem.available_bytes) })}</span>
+              </td>
             </tr>
           ))}
         </Table>
@@ -138,7 +141,7 @@ export function Certificates({ certificates }: { certificates: OverviewCertifica
           head={
             <>
               <th scope="col" className="grow">{t("cert.subject")}</th>
-              <th scope="col">{t("cert.address")}</th>
+              <th scope="col" className="hide-s">{t("cert.address")}</th>
               <th scope="col" className="num">{t("cert.left")}</th>
             </>
           }
@@ -151,7 +154,7 @@ export function Certificates({ certificates }: { certificates: OverviewCertifica
                   <span className="ellipsis" title={certificate.names.join(", ")}>{certificate.subject ?? certificate.names[0] ?? certificate.address}</span>
                   <span className="sub">{certificate.issuer ?? t("state.unknown")}</span>
                 </th>
-                <td className="mono">{certificate.address}</td>
+                <td className="mono hide-s">{certificate.address}</td>
                 <td className="num">
                   {left(certificate)}
                   <span className="sub">{formatDate(certificate.not_after_ms, lang)}</span>
@@ -196,7 +199,7 @@ export function Sources({ sources }: { sources: OverviewSource[] }): JSX.Element
           head={
             <>
               <th scope="col" className="grow">{t("sources.name")}</th>
-              <th scope="col">{t("sources.kind")}</th>
+              <th scope="col" className="hide-s">{t("sources.kind")}</th>
               <th scope="col">{t("sources.state")}</th>
               <th scope="col" className="num">{t("sources.last")}</th>
             </>
@@ -208,7 +211,7 @@ export function Sources({ sources }: { sources: OverviewSource[] }): JSX.Element
                 {source.name}
                 {source.detail && <span className="sub wrap">{source.detail}</span>}
               </th>
-              <td>{t(`source.${source.kind}`)}</td>
+              <td className="hide-s">{t(`source.${source.kind}`)}</td>
               <td><FreshMark freshness={source.freshness} /></td>
               <td className="num"><Age ms={source.last_ms} /></td>
             </tr>

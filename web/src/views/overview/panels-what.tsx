@@ -242,7 +242,7 @@ export function Units({ units }: { units: OverviewUnit[] }): JSX.Element {
             <>
               <th scope="col" className="grow">{t("proc.name")}</th>
               <th scope="col">{t("unit.state")}</th>
-              <th scope="col" className="num">{t("vitals.cpu")}</th>
+              <th scope="col" className="num hide-s">{t("vitals.cpu")}</th>
               <th scope="col" className="num">{t("vitals.memory")}</th>
             </>
           }
@@ -259,7 +259,7 @@ export function Units({ units }: { units: OverviewUnit[] }): JSX.Element {
                   <Mark level={STATE_LEVEL[unit.state] ?? "none"} plain={unit.state !== "failed"}>{unit.state}</Mark>
                 )}
               </td>
-              <td className="num">{formatPercent(unit.cpu_ratio, 1)}</td>
+              <td className="num hide-s">{formatPercent(unit.cpu_ratio, 1)}</td>
               <td className="num">{formatBytes(unit.memory_bytes)}</td>
             </tr>
           ))}

@@ -2,7 +2,7 @@ import type { JSX } from "react";
 import { Icon, type IconName } from "../../components/icons";
 import { Age, Link } from "../../components/parts";
 import { useT, type Translator } from "../../i18n";
-import { formatDays } from "../../lib/format";
+import { formatDays, formatInstant } from "../../lib/format";
 import type { Live } from "../../lib/stream";
 import type { NextStepId, Overview, OverviewNextStep } from "../../lib/types";
 import { verdictOf, type Level, type Reason } from "../../lib/verdict";
@@ -12,7 +12,7 @@ const REASONS_SHOWN = 6;
 
 export function VerdictBand({ live, overview }: { live: Live; overview: Overview }): JSX.Element {
   const translate = useT();
-  const { t, tn } = translate;
+  const { t, tn, lang } = translate;
   const verdict = verdictOf(overview, live.state, live.heardAt);
   const rest = verdict.reasons.length - REASONS_SHOWN;
   return (
@@ -25,7 +25,7 @@ export function VerdictBand({ live, overview }: { live: Live; overview: Overview
           <strong>{t(`verdict.${verdict.level}`)}</strong>
           {verdict.since_ms !== null && (
             <span className="verdict-since">
-              <Age ms={verdict.since_ms} />
+              {t("verdict.since", { clock: formatInstant(verdict.since_ms, lang) })} (<Age ms={verdict.since_ms} />)
             </span>
           )}
         </p>

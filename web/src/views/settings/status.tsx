@@ -48,7 +48,7 @@ function StatusBody({ data }: { data: Status }): JSX.Element {
                       <td className="grow">
                         <span className="meter-row">
                           <Meter ratio={ratio} level={ratio !== null && ratio > 0.8 ? "warning" : "ok"} label={queue.name} />
-                          <span className="meter-number">{formatShort(queue.length)} / {formatShort(queue.capacity)}</span>
+                          <span className="meter-number">{formatCount(queue.length, lang)} / {formatCount(queue.capacity, lang)}</span>
                         </span>
                       </td>
                       <td className="num">{queue.dropped_total > 0 ? <Mark level="warning">{formatCount(queue.dropped_total, lang)}</Mark> : 0}</td>
