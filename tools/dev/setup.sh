@@ -11,7 +11,7 @@ PACKAGES_build=(
 )
 PACKAGES_test=(
     libcmocka-dev clang-14 libclang-rt-14-dev llvm-14 clang-format-14 ccache git
-    chromium fonts-noto-cjk prometheus prometheus-node-exporter nginx-light redis-server openssl man-db sqlite3
+    chromium fonts-noto-cjk dpkg-dev prometheus prometheus-node-exporter nginx-light redis-server openssl man-db sqlite3
 )
 PACKAGES_bench=(prometheus victoria-metrics prometheus-node-exporter)
 
