@@ -14,9 +14,16 @@ const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
   "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/* Sizes in bytes are whole, as the document has them. */
+function text(body: unknown): string {
+  return JSON.stringify(body, (name, value: unknown) =>
+    typeof value === "number" && name.endsWith("_bytes") ? Math.round(value) : value,
+  );
+}
+
 function json(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" });
-  response.end(body === undefined ? "" : JSON.stringify(body));
+  response.end(body === undefined ? "" : text(body));
 }
 
 function failure(response: ServerResponse, status: number, code: string, message: string, hint: string | null = null): void {
@@ -44,7 +51,7 @@ function stream(world: World, incoming: IncomingMessage, response: ServerRespons
   const tell = (): void => {
     if (world.silent) return;
     const overview = world.overview();
-    response.write(`event: overview\nid: ${overview.now_ms}\ndata: ${JSON.stringify(overview)}\n\n`);
+    response.write(`event: overview\nid: ${overview.now_ms}\ndata: ${text(overview)}\n\n`);
   };
   tell();
   const timer = setInterval(tell, 1000);
@@ -54,12 +61,12 @@ function stream(world: World, incoming: IncomingMessage, response: ServerRespons
 async function answer(world: World, incoming: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
   const method = incoming.method ?? "GET";
   const path = url.pathname;
-  const text = method === "POST" ? await bodyOf(incoming) : "";
+  const given = method === "POST" ? await bodyOf(incoming) : "";
   if (path === "/-/reload") return json(response, 200, {});
   const part = path.slice("/api/hinomi/".length);
   if (part === "session") return json(response, 200, world.session());
   if (part === "login") {
-    const { password } = JSON.parse(text) as { password: string };
+    const { password } = JSON.parse(given) as { password: string };
     if (password !== "correct horse") return failure(response, 401, "login_failed", "wrong name or password");
     world.loggedIn = true;
     return json(response, 200, world.session());
@@ -71,12 +78,12 @@ async function answer(world: World, incoming: IncomingMessage, response: ServerR
   }
   if (!world.session().authenticated) return failure(response, 401, "unauthorized", "a login is needed");
   if (part === "overview/stream") return stream(world, incoming, response);
-  if (part === "config/check") return json(response, 200, world.check(text));
+  if (part === "config/check") return json(response, 200, world.check(given));
   if (part === "config/export") {
     response.writeHead(200, { "Content-Type": "application/yaml" }).end(world.exported());
     return;
   }
-  const found = method === "GET" ? world.get(part) : world.change(method, part, text === "" ? null : JSON.parse(text));
+  const found = method === "GET" ? world.get(part) : world.change(method, part, given === "" ? null : JSON.parse(given));
   if (found === undefined) return failure(response, 404, "not_found", `nothing at ${path}`, "See docs/openapi.yaml.");
   if (found === null) {
     response.writeHead(204).end();
