@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { timeTicks } from "../src/components/chart";
 import { defaultExploreState, exploreLink, QUERIES_MAX, readExploreState, writeExploreState, type ExploreState } from "../src/lib/explore-state";
-import { gridOf, stack, summarize } from "../src/lib/matrix";
+import { distinctLabels, gridOf, stack, summarize } from "../src/lib/matrix";
 import { parseLocation } from "../src/lib/router";
 import { alignedRange } from "../src/views/explore/run";
 import { labelNames } from "../src/views/explore/table";
@@ -50,6 +50,12 @@ describe("from matrix to columns", () => {
   });
   it("stacks over gaps", () => {
     expect(stack([[1, null, 3], [10, 20, null], [100, 100, 100]])).toEqual([[1, null, 3], [11, 20, null], [111, 120, 103]]);
+  });
+  it("names only what tells series apart", () => {
+    const metric = (cpu: string) => ({ metric: { __name__: "cpu", instance: "a", cpu } });
+    expect(distinctLabels([metric("0"), metric("1")])).toEqual([{ __name__: "cpu", cpu: "0" }, { __name__: "cpu", cpu: "1" }]);
+    expect(distinctLabels([metric("0")])).toEqual([metric("0").metric]);
+    expect(distinctLabels([])).toEqual([]);
   });
   it("sums up", () => {
     expect(summarize([null, 2, 4, null])).toEqual({ last: 4, min: 2, max: 4, mean: 3 });

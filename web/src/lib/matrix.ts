@@ -54,6 +54,16 @@ export function stack(columns: (number | null)[][]): (number | null)[][] {
   );
 }
 
+/* What tells each series from its neighbours: labels that all share are left out of the legend. */
+export function distinctLabels(series: PromSeries[]): Record<string, string>[] {
+  const first = series[0]?.metric ?? {};
+  const shared = Object.keys(first).filter((name) => series.every((one) => one.metric[name] === first[name]));
+  return series.map((one) => {
+    const own = Object.entries(one.metric).filter(([name]) => name === "__name__" || !shared.includes(name));
+    return own.some(([name]) => name !== "__name__") ? Object.fromEntries(own) : one.metric;
+  });
+}
+
 export interface ColumnSummary {
   last: number | null;
   min: number | null;

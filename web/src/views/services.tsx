@@ -87,8 +87,8 @@ export default function ServicesView(): JSX.Element {
                   <>
                     <th scope="col" className="grow">{t("service.name")}</th>
                     <th scope="col">{t("service.owner")}</th>
-                    <th scope="col">{t("service.channel")}</th>
-                    <th scope="col">{t("service.seen")}</th>
+                    <th scope="col" className="hide-s">{t("service.channel")}</th>
+                    <th scope="col" className="hide-s">{t("service.seen")}</th>
                     <th scope="col">{t("origin.title")}</th>
                     <th scope="col" className="end"><span className="visually-hidden">{t("action.delete")}</span></th>
                   </>
@@ -105,8 +105,8 @@ export default function ServicesView(): JSX.Element {
                       {service.description && <span className="sub wrap">{service.description}</span>}
                     </th>
                     <td>{service.owner ?? <span className="dim">{t("state.nobody")}</span>}</td>
-                    <td>{service.channel ?? <span className="dim">–</span>}</td>
-                    <td>
+                    <td className="hide-s">{service.channel ?? <span className="dim">–</span>}</td>
+                    <td className="hide-s">
                       <FreshMark freshness={service.freshness} />
                       <span className="sub"><Age ms={service.last_seen_ms} none={t("service.never_seen")} /></span>
                     </td>

@@ -4,11 +4,12 @@ import { Empty } from "../../components/parts";
 import { useT } from "../../i18n";
 import type { ExploreState } from "../../lib/explore-state";
 import { formatLabels, formatShort } from "../../lib/format";
-import { gridOf, SERIES_DRAWN_MAX, summarize, type ColumnSummary } from "../../lib/matrix";
+import { distinctLabels, gridOf, SERIES_DRAWN_MAX, summarize, type ColumnSummary } from "../../lib/matrix";
 import type { QueryResult } from "./run";
 
 interface Line {
   label: string;
+  short: string;
   letter: string;
   color: string;
   column: (number | null)[];
@@ -45,11 +46,13 @@ export function GraphResults({
       const room = SERIES_DRAWN_MAX - found.length;
       const made = gridOf(range.series.slice(0, Math.max(0, room)), first.start, first.end, first.step);
       grid = made.times;
+      const distinct = distinctLabels(range.series);
       made.columns.forEach((column, index) => {
         const metric = range.series[index]?.metric ?? {};
         const label = formatLabels(metric);
         found.push({
           label: label === "{}" ? result.expr : label,
+          short: label === "{}" ? result.expr : formatLabels(distinct[index] ?? metric),
           letter: several ? ("ABCDEFGHIJKL"[which] ?? "") : "",
           color: seriesColor(found.length),
           column,
@@ -113,10 +116,10 @@ export function GraphResults({
               return (
                 <tr key={id} className={off.has(id) ? "is-off" : ""}>
                   <td className="grow">
-                    <button type="button" className="legend-item" aria-pressed={!off.has(id)} onClick={(event) => toggle(event, id)} title={t("explore.legend_help")}>
+                    <button type="button" className="legend-item" aria-pressed={!off.has(id)} onClick={(event) => toggle(event, id)} title={`${line.label}\n${t("explore.legend_help")}`}>
                       <span className="swatch" style={{ background: line.color }} />
                       {line.letter && <span className="query-letter">{line.letter}</span>}
-                      <span className="mono legend-label">{line.label}</span>
+                      <span className="mono legend-label">{line.short}</span>
                       {line.undrawable && <span className="tag">{t("explore.nan")}</span>}
                     </button>
                   </td>

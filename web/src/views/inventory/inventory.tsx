@@ -75,7 +75,7 @@ function Rows({ tab, data, filter, from }: { tab: Tab; data: Inventory; filter: 
       const rows = matching(data.hosts, filter);
       if (rows.length === 0) return nothing(data.hosts);
       return (
-        <Table label={t("inv.hosts")} head={<><th scope="col" className="grow">{t("inv.host")}</th><th scope="col">{t("inv.os")}</th><th scope="col" className="num">{t("inv.cpus")}</th><th scope="col" className="num">{t("vitals.memory")}</th><th scope="col">{t("inv.state")}</th><th scope="col">{t("origin.title")}</th></>}>
+        <Table label={t("inv.hosts")} head={<><th scope="col" className="grow">{t("inv.host")}</th><th scope="col" className="hide-s">{t("inv.os")}</th><th scope="col" className="num hide-s">{t("inv.cpus")}</th><th scope="col" className="num hide-s">{t("vitals.memory")}</th><th scope="col">{t("inv.state")}</th><th scope="col">{t("origin.title")}</th></>}>
           {rows.map((host) => (
             <tr key={host.id}>
               <th scope="row" className="grow">
@@ -83,9 +83,9 @@ function Rows({ tab, data, filter, from }: { tab: Tab; data: Inventory; filter: 
                 {host.is_self && <span className="tag">{t("inv.self")}</span>}
                 <span className="sub">{[host.kernel, host.architecture].filter(Boolean).join(" · ")}</span>
               </th>
-              <td>{host.os ?? <span className="dim">{t("state.unknown")}</span>}</td>
-              <td className="num">{formatCount(host.cpus, lang)}</td>
-              <td className="num">{formatBytes(host.memory_bytes)}</td>
+              <td className="hide-s">{host.os ?? <span className="dim">{t("state.unknown")}</span>}</td>
+              <td className="num hide-s">{formatCount(host.cpus, lang)}</td>
+              <td className="num hide-s">{formatBytes(host.memory_bytes)}</td>
               <td><FreshMark freshness={host.freshness} /><span className="sub"><Age ms={host.last_seen_ms} /></span></td>
               <td><OriginTag origin={host.origin} /></td>
             </tr>
@@ -98,7 +98,7 @@ function Rows({ tab, data, filter, from }: { tab: Tab; data: Inventory; filter: 
       const rows = matching(data.targets, filter).sort((a, b) => rank[a.health] - rank[b.health] || a.job.localeCompare(b.job));
       if (rows.length === 0) return nothing(data.targets);
       return (
-        <Table label={t("inv.targets")} head={<><th scope="col" className="grow">{t("inv.target")}</th><th scope="col">{t("inv.state")}</th><th scope="col" className="num">{t("inv.scraped")}</th><th scope="col">{t("origin.title")}</th><th scope="col" className="end"><span className="visually-hidden">{t("action.delete")}</span></th></>}>
+        <Table label={t("inv.targets")} head={<><th scope="col" className="grow">{t("inv.target")}</th><th scope="col">{t("inv.state")}</th><th scope="col" className="num hide-s">{t("inv.scraped")}</th><th scope="col" className="hide-s">{t("origin.title")}</th><th scope="col" className="end"><span className="visually-hidden">{t("action.delete")}</span></th></>}>
           {rows.map((target) => (
             <tr key={`${target.job} ${target.url}`}>
               <th scope="row" className="grow">
@@ -111,8 +111,8 @@ function Rows({ tab, data, filter, from }: { tab: Tab; data: Inventory; filter: 
                 {target.health === "down" && <Mark level="burning">{t("target.down")}</Mark>}
                 {target.health === "unknown" && <Mark level="unknown">{t("state.unknown")}</Mark>}
               </td>
-              <td className="num"><Age ms={target.last_scrape_ms} /><span className="sub">{formatDuration(target.scrape_duration_seconds, lang)}</span></td>
-              <td><OriginTag origin={target.origin} /></td>
+              <td className="num hide-s"><Age ms={target.last_scrape_ms} /><span className="sub">{formatDuration(target.scrape_duration_seconds, lang)}</span></td>
+              <td className="hide-s"><OriginTag origin={target.origin} /></td>
               <td className="end">
                 {target.accepted_id && (
                   <DeleteButton
@@ -134,14 +134,14 @@ function Rows({ tab, data, filter, from }: { tab: Tab; data: Inventory; filter: 
       const rows = matching(data.agents, filter);
       if (rows.length === 0) return nothing(data.agents);
       return (
-        <Table label={t("inv.agents")} head={<><th scope="col" className="grow">{t("inv.host")}</th><th scope="col">{t("inv.state")}</th><th scope="col">{t("inv.version")}</th><th scope="col" className="num">{t("inv.buffered")}</th><th scope="col" className="num">{t("inv.enrolled")}</th><th scope="col" className="end"><span className="visually-hidden">{t("action.delete")}</span></th></>}>
+        <Table label={t("inv.agents")} head={<><th scope="col" className="grow">{t("inv.host")}</th><th scope="col">{t("inv.state")}</th><th scope="col" className="hide-s">{t("inv.version")}</th><th scope="col" className="num hide-s">{t("inv.buffered")}</th><th scope="col" className="num hide-s">{t("inv.enrolled")}</th><th scope="col" className="end"><span className="visually-hidden">{t("action.delete")}</span></th></>}>
           {rows.map((agent) => (
             <tr key={agent.id}>
               <th scope="row" className="grow">{agent.host}<span className="sub">{agent.remote_address ?? ""}</span></th>
               <td><FreshMark freshness={agent.freshness} /><span className="sub"><Age ms={agent.last_seen_ms} /></span></td>
-              <td>{agent.version ?? UNKNOWN}</td>
-              <td className="num">{formatBytes(agent.buffered_bytes)}</td>
-              <td className="num">{formatInstant(agent.enrolled_ms, lang)}</td>
+              <td className="hide-s">{agent.version ?? UNKNOWN}</td>
+              <td className="num hide-s">{formatBytes(agent.buffered_bytes)}</td>
+              <td className="num hide-s">{formatInstant(agent.enrolled_ms, lang)}</td>
               <td className="end">
                 <DeleteButton
                   what={agent.host}
@@ -161,13 +161,13 @@ function Rows({ tab, data, filter, from }: { tab: Tab; data: Inventory; filter: 
       const rows = matching(data.endpoints, filter);
       if (rows.length === 0) return nothing(data.endpoints);
       return (
-        <Table label={t("inv.endpoints")} head={<><th scope="col" className="grow">{t("inv.endpoint")}</th><th scope="col">{t("inv.kind")}</th><th scope="col">{t("inv.service")}</th><th scope="col">{t("inv.host")}</th><th scope="col">{t("origin.title")}</th></>}>
+        <Table label={t("inv.endpoints")} head={<><th scope="col" className="grow">{t("inv.endpoint")}</th><th scope="col">{t("inv.kind")}</th><th scope="col">{t("inv.service")}</th><th scope="col" className="hide-s">{t("inv.host")}</th><th scope="col">{t("origin.title")}</th></>}>
           {rows.map((endpoint) => (
             <tr key={endpoint.id}>
               <th scope="row" className="grow mono">{endpoint.address}:{endpoint.port}<span className="sub">{endpoint.proto}</span></th>
               <td>{kindName(endpoint.kind, t)}</td>
               <td>{endpoint.service ?? <span className="dim">–</span>}</td>
-              <td>{endpoint.host ?? <span className="dim">–</span>}</td>
+              <td className="hide-s">{endpoint.host ?? <span className="dim">–</span>}</td>
               <td><OriginTag origin={endpoint.origin} /></td>
             </tr>
           ))}

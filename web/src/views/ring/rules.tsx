@@ -61,7 +61,7 @@ export function RulesTab({ groups }: { groups: Loaded<PromRuleGroup[]> }): JSX.E
                       <th scope="col" className="grow">{t("rule.rule")}</th>
                       <th scope="col">{t("rule.state")}</th>
                       <th scope="col">{t("rule.health")}</th>
-                      <th scope="col" className="num">{t("rule.evaluated")}</th>
+                      <th scope="col" className="num hide-s">{t("rule.evaluated")}</th>
                     </>
                   }
                 >
@@ -109,7 +109,7 @@ function RuleRow({ rule }: { rule: PromRule }): JSX.Element {
         <td>
           {rule.health === "ok" ? <Mark level="ok" plain>{t("rule.ok")}</Mark> : <Mark level="unknown">{t(rule.health === "err" ? "rule.err" : "state.unknown")}</Mark>}
         </td>
-        <td className="num">
+        <td className="num hide-s">
           <Age ms={evaluatedAt(rule.lastEvaluation)} />
           <span className="sub">{formatDuration(rule.evaluationTime, lang)}</span>
         </td>

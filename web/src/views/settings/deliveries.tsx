@@ -31,15 +31,15 @@ export function Deliveries({ round = 0 }: { round?: number }): JSX.Element {
           rows.length === 0 ? (
             <Empty title={t("delivery.none")}>{t("delivery.none.why")}</Empty>
           ) : (
-            <Table label={t("ring.deliveries")} head={<><th scope="col" className="grow">{t("delivery.what")}</th><th scope="col">{t("delivery.to")}</th><th scope="col">{t("delivery.state")}</th><th scope="col" className="num">{t("delivery.when")}</th></>}>
+            <Table label={t("ring.deliveries")} head={<><th scope="col" className="grow">{t("delivery.what")}</th><th scope="col" className="hide-s">{t("delivery.to")}</th><th scope="col">{t("delivery.state")}</th><th scope="col" className="num">{t("delivery.when")}</th></>}>
               {rows.map((delivery) => (
                 <tr key={delivery.id}>
                   <th scope="row" className="grow">
                     {delivery.title}
-                    <span className="sub">{t(`delivery.kind.${delivery.kind}`)}</span>
+                    <span className="sub">{t(`delivery.kind.${delivery.kind}`)} → {delivery.receiver}</span>
                     {delivery.last_error && <span className="sub wrap error-text">{delivery.last_error}</span>}
                   </th>
-                  <td>{delivery.receiver}</td>
+                  <td className="hide-s">{delivery.receiver}</td>
                   <td>
                     <DeliveryMark state={delivery.state} />
                     <span className="sub">{tn("delivery.tries", delivery.attempts)}</span>

@@ -73,7 +73,7 @@ export function ReceiversTab(): JSX.Element {
             rows.length === 0 ? (
               <Empty title={t("recv.none")} action={add}>{t("recv.none.why")}</Empty>
             ) : (
-              <Table label={t("settings.receivers")} head={<><th scope="col" className="grow">{t("inv.name")}</th><th scope="col">{t("recv.last")}</th><th scope="col">{t("origin.title")}</th><th scope="col" className="end"><span className="visually-hidden">{t("recv.test")}</span></th></>}>
+              <Table label={t("settings.receivers")} head={<><th scope="col" className="grow">{t("inv.name")}</th><th scope="col">{t("recv.last")}</th><th scope="col" className="hide-s">{t("origin.title")}</th><th scope="col" className="end"><span className="visually-hidden">{t("recv.test")}</span></th></>}>
                 {rows.map((receiver) => (
                   <tr key={receiver.name}>
                     <th scope="row" className="grow">
@@ -85,7 +85,7 @@ export function ReceiversTab(): JSX.Element {
                       {receiver.last_state ? <DeliveryMark state={receiver.last_state} /> : <Mark level="unknown" plain>{t("recv.untried")}</Mark>}
                       <span className="sub"><Age ms={receiver.last_delivery_ms} /></span>
                     </td>
-                    <td><OriginTag origin={receiver.origin} /></td>
+                    <td className="hide-s"><OriginTag origin={receiver.origin} /></td>
                     <td className="end nowrap">
                       <Button size="compact-xs" variant="default" disabled={!editor} loading={testing === receiver.name} onClick={() => void test(receiver.name)}>
                         {t("recv.test")}

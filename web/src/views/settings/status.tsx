@@ -82,14 +82,14 @@ function StatusBody({ data }: { data: Status }): JSX.Element {
         {data.limits.length === 0 ? (
           <Empty title={t("status.limits.none")}>{t("status.limits.why")}</Empty>
         ) : (
-          <Table label={t("status.limits")} head={<><th scope="col">{t("limit.limit")}</th><th scope="col">{t("limit.source")}</th><th scope="col" className="grow">{t("limit.metric")}</th><th scope="col" className="num">{t("limit.value")}</th><th scope="col" className="num">{t("limit.rejected")}</th><th scope="col" className="num">{t("limit.last")}</th></>}>
+          <Table label={t("status.limits")} head={<><th scope="col">{t("limit.limit")}</th><th scope="col" className="hide-s">{t("limit.source")}</th><th scope="col" className="grow">{t("limit.metric")}</th><th scope="col" className="num">{t("limit.value")}</th><th scope="col" className="num hide-s">{t("limit.rejected")}</th><th scope="col" className="num">{t("limit.last")}</th></>}>
             {data.limits.map((limit) => (
               <tr key={`${limit.limit} ${limit.source ?? ""} ${limit.metric ?? ""} ${limit.label ?? ""}`}>
                 <th scope="row"><Mark level="warning">{limit.limit}</Mark></th>
-                <td>{limit.source ?? t("state.unknown")}</td>
+                <td className="hide-s">{limit.source ?? t("state.unknown")}</td>
                 <td className="grow mono">{limit.metric ?? "–"}{limit.label && <span className="sub">{t("limit.label", { label: limit.label })}</span>}</td>
                 <td className="num">{formatShort(limit.value)} / {formatShort(limit.maximum)}</td>
-                <td className="num">{formatCount(limit.rejected_total, lang)}</td>
+                <td className="num hide-s">{formatCount(limit.rejected_total, lang)}</td>
                 <td className="num"><Age ms={limit.last_ms} /></td>
               </tr>
             ))}

@@ -41,13 +41,13 @@ export function TokensTab(): JSX.Element {
             rows.length === 0 ? (
               <Empty title={t("token.none")}>{t("token.none.why")}</Empty>
             ) : (
-              <Table label={t("settings.tokens")} head={<><th scope="col" className="grow">{t("inv.name")}</th><th scope="col">{t("token.scopes")}</th><th scope="col">{t("token.used")}</th><th scope="col">{t("token.expires")}</th><th scope="col" className="end"><span className="visually-hidden">{t("action.delete")}</span></th></>}>
+              <Table label={t("settings.tokens")} head={<><th scope="col" className="grow">{t("inv.name")}</th><th scope="col">{t("token.scopes")}</th><th scope="col" className="hide-s">{t("token.used")}</th><th scope="col" className="hide-s">{t("token.expires")}</th><th scope="col" className="end"><span className="visually-hidden">{t("action.delete")}</span></th></>}>
                 {rows.map((token) => (
                   <tr key={token.id}>
                     <th scope="row" className="grow">{token.name}<span className="sub mono">{token.prefix}…</span></th>
                     <td>{token.scopes.map((scope) => <span className="chip" key={scope}>{scope}</span>)}</td>
-                    <td><Age ms={token.last_used_ms} /></td>
-                    <td>{token.expires_ms === null ? t("token.forever") : formatDate(token.expires_ms, lang)}</td>
+                    <td className="hide-s"><Age ms={token.last_used_ms} /></td>
+                    <td className="hide-s">{token.expires_ms === null ? t("token.forever") : formatDate(token.expires_ms, lang)}</td>
                     <td className="end">
                       <DeleteButton
                         what={token.name}

@@ -33,13 +33,13 @@ export function UsersTab(): JSX.Element {
             rows.length === 0 ? (
               <Empty title={t("user.none")}>{t("user.none.why")}</Empty>
             ) : (
-              <Table label={t("settings.users")} head={<><th scope="col" className="grow">{t("inv.name")}</th><th scope="col">{t("user.role")}</th><th scope="col">{t("user.login")}</th><th scope="col">{t("user.created")}</th><th scope="col" className="end"><span className="visually-hidden">{t("action.delete")}</span></th></>}>
+              <Table label={t("settings.users")} head={<><th scope="col" className="grow">{t("inv.name")}</th><th scope="col">{t("user.role")}</th><th scope="col">{t("user.login")}</th><th scope="col" className="hide-s">{t("user.created")}</th><th scope="col" className="end"><span className="visually-hidden">{t("action.delete")}</span></th></>}>
                 {rows.map((user) => (
                   <tr key={user.id}>
                     <th scope="row" className="grow">{user.name}</th>
                     <td>{t(`role.${user.role}`)}</td>
                     <td><Age ms={user.last_login_ms} /></td>
-                    <td>{formatDate(user.created_ms, lang)}</td>
+                    <td className="hide-s">{formatDate(user.created_ms, lang)}</td>
                     <td className="end">
                       <DeleteButton
                         what={user.name}
