@@ -474,7 +474,10 @@ bool gotmpl_expand(struct str text, const struct gotmpl_value *dot, const struct
         x->err = &e;
         x->queries = GOTMPL_QUERIES_MAX;
         x->out.bytes_max = env->output_max ? env->output_max : GOTMPL_OUTPUT_BYTES_MAX;
-        ok = push_var(x, STR("$"), dot) && run(x, tree.root, dot) != FLOW_FAIL;
+        ok = push_var(x, STR("$"), dot);
+        for (size_t i = 0; ok && env->vars.type == GOTMPL_MAP && i < env->vars.n; i++)
+            ok = push_var(x, env->vars.keys[i], &env->vars.items[i]);
+        ok = ok && run(x, tree.root, dot) != FLOW_FAIL;
         if (ok && !buf_ok(&x->out))
             ok = err_set(&e, ERR_TOO_LARGE, "the template's output is over %zu bytes", x->out.bytes_max);
         if (ok) {

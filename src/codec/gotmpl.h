@@ -55,6 +55,7 @@ struct gotmpl_env {
     /* An instant query: fills *out with a list of samples. NULL: `query` is an error. */
     bool (*query)(void *self, struct str expr, struct arena *a, struct gotmpl_value *out, struct err *err);
     void *self;
+    struct gotmpl_value vars; /* a map of variables that stand from the start ("$labels"), or nil */
     size_t output_max; /* bytes; 0: GOTMPL_OUTPUT_BYTES_MAX */
 };
 

@@ -21,6 +21,7 @@ struct rule_group_conf {
     struct str name;
     int64_t interval_ms;     /* 0: the global evaluation interval */
     int64_t limit;           /* 0: none */
+    struct str query_offset; /* as written; empty: the global one */
     int64_t query_offset_ms; /* -1: the global one */
     struct conf_pairs labels;/* added to every rule; the rule's own win */
     struct conf_list rules;  /* struct rule_conf */

@@ -21,22 +21,21 @@ static const struct schema_migration migrations[] = {
      "CREATE TRIGGER facts_no_update BEFORE UPDATE ON facts BEGIN SELECT RAISE(ABORT,'facts are append-only'); END;"
      "CREATE TRIGGER facts_no_delete BEFORE DELETE ON facts BEGIN SELECT RAISE(ABORT,'facts are append-only'); END;"},
 
-    /* owner: feature/rule. A rule's key is a hash of its group and its text, so that an edited rule starts
-     * anew; alert_key is a hash of the alert's labels. state: 'pending', 'firing', 'inactive' (resolved, kept
-     * a while), 'nodata'. */
+    /* owner: feature/rule. A rule's key is a hash of its file, group, name and labels; alert_key is a hash of the alert's labels. state: 'pending', 'firing', 'inactive' (resolved, kept
+     * a while), 'nodata'. Values are text, since SQLite has no NaN. */
     {"rules and signals",
      "CREATE TABLE rule_groups(group_key TEXT PRIMARY KEY, last_eval_ms INTEGER NOT NULL, missed INTEGER NOT NULL"
      " DEFAULT 0) STRICT, WITHOUT ROWID;"
      "CREATE TABLE rule_state(rule_key TEXT PRIMARY KEY, group_key TEXT NOT NULL, name TEXT NOT NULL, last_eval_ms"
      " INTEGER NOT NULL, last_error TEXT, seen_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
      "CREATE TABLE alert_state(rule_key TEXT NOT NULL, alert_key TEXT NOT NULL, labels TEXT NOT NULL, annotations TEXT"
-     " NOT NULL, state TEXT NOT NULL, value REAL NOT NULL, active_ms INTEGER NOT NULL, fired_ms INTEGER NOT NULL,"
+     " NOT NULL, state TEXT NOT NULL, value TEXT NOT NULL, active_ms INTEGER NOT NULL, fired_ms INTEGER NOT NULL,"
      " resolved_ms INTEGER NOT NULL, keep_since_ms INTEGER NOT NULL, signaled_ms INTEGER NOT NULL,"
      " PRIMARY KEY(rule_key, alert_key)) STRICT, WITHOUT ROWID;"
      /* One row for each change that somebody may have to hear of. Written with alert_state in one transaction,
       * consumed with its consequences in one transaction. kind: 'firing', 'refresh', 'resolved', 'nodata'. */
      "CREATE TABLE signals(id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, source TEXT NOT NULL, kind TEXT"
-     " NOT NULL, alert_key TEXT NOT NULL, labels TEXT NOT NULL, annotations TEXT NOT NULL, value REAL NOT NULL,"
+     " NOT NULL, alert_key TEXT NOT NULL, labels TEXT NOT NULL, annotations TEXT NOT NULL, value TEXT NOT NULL,"
      " starts_ms INTEGER NOT NULL, ends_ms INTEGER NOT NULL, generator_url TEXT NOT NULL, body TEXT NOT NULL,"
      " consumed_ms INTEGER) STRICT;"
      "CREATE INDEX signals_waiting ON signals(id) WHERE consumed_ms IS NULL;"
@@ -46,7 +45,7 @@ static const struct schema_migration migrations[] = {
     {"notification",
      /* Alerts that the router knows: the last signal of each alert_key. */
      "CREATE TABLE notify_alerts(alert_key TEXT PRIMARY KEY, labels TEXT NOT NULL, annotations TEXT NOT NULL, status TEXT"
-     " NOT NULL, value REAL NOT NULL, starts_ms INTEGER NOT NULL, ends_ms INTEGER NOT NULL, updated_ms INTEGER NOT"
+     " NOT NULL, value TEXT NOT NULL, starts_ms INTEGER NOT NULL, ends_ms INTEGER NOT NULL, updated_ms INTEGER NOT"
      " NULL, source TEXT NOT NULL, generator_url TEXT NOT NULL) STRICT, WITHOUT ROWID;"
      /* A group of alerts on its way to one receiver: when it is due, and what was told last. */
      "CREATE TABLE notify_groups(group_key TEXT PRIMARY KEY, route TEXT NOT NULL, receiver TEXT NOT NULL, labels TEXT NOT"
