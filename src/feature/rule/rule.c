@@ -61,8 +61,8 @@ static bool due(const struct group *g, int64_t now_ms, int64_t *out_slot)
 /* Time when nobody looked does not count towards `for`. */
 static void shift_pending(struct group *g, int64_t slot_ms)
 {
-    int64_t gap = g->seen_ms ? slot_ms - g->seen_ms - g->interval_ms : 0;
-    if (gap <= 0)
+    int64_t gap = g->seen_ms ? slot_ms - g->seen_ms : 0;
+    if (gap <= g->interval_ms) /* the ordinary distance: nothing was missed */
         return;
     for (size_t i = 0; i < g->n; i++)
         for (struct map_entry *e = map_next(&g->rules[i].alerts, NULL); e; e = map_next(&g->rules[i].alerts, e)) {
