@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { HEADER_BYTES = 32, RECORD_HEADER_BYTES = 24, ALIGN = 8, VERSION = 1, EPOCH_SHIFT = 24 };
 enum { STATE_WAITING, STATE_DONE, STATE_FAILED };
@@ -40,6 +41,7 @@ struct wal {
     char path[SIO_PATH_MAX];
     uint64_t bytes_epoch[2]; /* durable bytes of write_epoch and of those before it */
     bool broken;             /* the last commit failed */
+    uint64_t failures;       /* commits that failed; see wal_failures */
 };
 
 static void segment_path(const char *dir, uint64_t number, char *out)
@@ -102,7 +104,7 @@ static bool open_segment(struct wal *w, struct err *err)
         return true;
     file_close(w->fd);
     w->fd = -1;
-    (void)file_unlink(w->path, NULL);
+    (void)unlink(w->path);
     return false;
 }
 
@@ -165,6 +167,25 @@ static bool write_flight(struct wal *w, struct err *err)
     return true;
 }
 
+static void settle(struct batch_buf *b, bool ok, const struct err *err)
+{
+    for (struct wal_ticket *k = b->first, *next; k; k = next) {
+        next = k->next;
+        if (!ok)
+            k->err = *err;
+        k->state = ok ? STATE_DONE : STATE_FAILED;
+    }
+    b->first = b->last = NULL;
+}
+
+uint64_t wal_failures(struct wal *w)
+{
+    mutex_lock(&w->lock);
+    uint64_t n = w->failures;
+    mutex_unlock(&w->lock);
+    return n;
+}
+
 /* Called with the lock held; leaves with the lock held. */
 static void lead(struct wal *w)
 {
@@ -177,13 +198,15 @@ static void lead(struct wal *w)
     bool ok = write_flight(w, &err);
     mutex_lock(&w->lock);
     w->broken = !ok;
-    if (!ok)
+    settle(&w->flight, ok, &err);
+    if (!ok) {
         STAT_ADD(hinomi_wal_fsync_failures_total, 1);
-    for (struct wal_ticket *k = w->flight.first, *next; k; k = next) {
-        next = k->next;
-        if (!ok)
-            k->err = err;
-        k->state = ok ? STATE_DONE : STATE_FAILED;
+        w->failures++;
+        /* what is queued may lean on definitions in the records that were lost */
+        settle(&w->pending, false, &err);
+        w->pending.bytes.n = 0;
+        for (size_t i = 0; i < w->pending.n_cuts; i++)
+            w->pending.cut_at[i] = 0;
     }
     buf_reset(&w->flight.bytes);
     if (w->flight.bytes.cap > WAL_ALLOC_STEP_BYTES) { /* do not keep the memory of one burst */
@@ -191,7 +214,6 @@ static void lead(struct wal *w)
         buf_deinit(&w->flight.bytes);
         w->flight.bytes.bytes_max = max;
     }
-    w->flight.first = w->flight.last = NULL;
     w->flight.n_cuts = 0;
     w->leading = false;
     cond_broadcast(&w->done);
@@ -213,8 +235,8 @@ bool wal_ready(struct wal *w, struct err *err)
     return ok;
 }
 
-bool wal_append(struct wal *w, enum wal_type type, const struct str *parts, size_t n_parts, struct wal_ticket *t,
-                struct err *err)
+bool wal_append(struct wal *w, enum wal_type type, uint64_t failures, const struct str *parts, size_t n_parts,
+                struct wal_ticket *t, struct err *err)
 {
     size_t len = 0;
     uint32_t crc = 0;
@@ -227,6 +249,10 @@ bool wal_append(struct wal *w, enum wal_type type, const struct str *parts, size
                        WAL_RECORD_BYTES_MAX);
     uint32_t h[6] = {RECORD_MAGIC, (uint32_t)len, (uint32_t)type, crc, 0, 0};
     mutex_lock(&w->lock);
+    if (w->failures != failures) {
+        mutex_unlock(&w->lock);
+        return err_set(err, ERR_UNAVAILABLE, "the log failed a moment ago; try again");
+    }
     struct batch_buf *b = &w->pending;
     size_t padded = RECORD_HEADER_BYTES + (len + ALIGN - 1) / ALIGN * ALIGN;
     if (b->bytes.n + padded > WAL_QUEUE_BYTES_MAX || !buf_reserve(&b->bytes, padded)) {
@@ -280,7 +306,7 @@ uint64_t wal_cut(struct wal *w)
             lead(w);
     }
     uint64_t epoch = ++w->epoch;
-    if (!w->leading && w->pending.bytes.n == 0) {
+    if (!w->leading && w->pending.bytes.n == 0 && w->pending.n_cuts == 0) {
         close_segment(w);
         w->bytes_epoch[0] += w->bytes_epoch[1];
         w->bytes_epoch[1] = 0;

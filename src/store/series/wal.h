@@ -34,9 +34,13 @@ struct wal *wal_new(const char *dir, uint64_t epoch, struct err *err) MUST_USE;
 void wal_free(struct wal *w); /* no waiters; the files stay */
 /* Whether a commit would have a segment to write to; tries to make one after a failure. */
 bool wal_ready(struct wal *w, struct err *err) MUST_USE;
-/* The record is the concatenation of parts. false: queue full or no memory (ERR_UNAVAILABLE). */
-bool wal_append(struct wal *w, enum wal_type type, const struct str *parts, size_t n_parts, struct wal_ticket *t,
-                struct err *err) MUST_USE;
+/* How many commits have failed. Records may refer to definitions in earlier records (WAL_ROWS), so a failure
+ * also refuses what was queued behind it, and who builds a record names the count it was built under. */
+uint64_t wal_failures(struct wal *w);
+/* The record is the concatenation of parts. ERR_UNAVAILABLE: queue full, no memory, or a commit failed
+ * since `failures` was asked for. */
+bool wal_append(struct wal *w, enum wal_type type, uint64_t failures, const struct str *parts, size_t n_parts,
+                struct wal_ticket *t, struct err *err) MUST_USE;
 /* Must follow every successful wal_append. false: the record is not acknowledged. */
 bool wal_commit(struct wal *w, struct wal_ticket *t, struct err *err) MUST_USE;
 /* Records appended from now on belong to the next epoch; returns its number. */
