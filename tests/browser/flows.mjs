@@ -268,6 +268,44 @@ export async function flows(browser) {
     await page.getByText("It is valid").waitFor();
   });
 
+  await flow(browser, "a metrics page found on this machine is scraped with one click", { path: "/" }, async (page) => {
+    const sink = createServer((request, response) => {
+      response.setHeader("Content-Type", "text/plain; version=0.0.4");
+      response.end(request.url === "/metrics" ? "# TYPE browser_test_up gauge\nbrowser_test_up 1\n" : "");
+    });
+    await new Promise((ready) => sink.listen(0, "127.0.0.1", ready));
+    try {
+      const port = sink.address().port;
+      const double = Boolean(process.env.HINOMI_DOUBLE_SERVER);
+      const row = page.locator("#listeners tbody tr", { hasText: double ? "Scrape it" : `127.0.0.1:${port}` });
+      await row.getByRole("button", { name: "Scrape it" }).click({ timeout: 45_000 });
+      const dialog = page.getByRole("dialog");
+      check(/scrape_configs|job_name/.test(await dialog.locator(".code-block").innerText()), "the configuration line is not offered");
+      await dialog.getByRole("button", { name: "Scrape it" }).click();
+      await dialog.waitFor({ state: "detached" });
+      await visit(page, "/inventory/targets");
+      const target = page.locator("tbody tr", { hasText: double ? "9100" : String(port) });
+      await target.waitFor();
+      if (!double) await target.getByText("Answers", { exact: true }).waitFor({ timeout: 90_000 });
+      await target.getByRole("button", { name: /^Remove/ }).click();
+      await dialog.locator("button[type=submit]").click();
+      await target.waitFor({ state: "detached", timeout: 20_000 });
+    } finally {
+      sink.closeAllConnections();
+      sink.close();
+    }
+  });
+
+  await flow(browser, "a part that is gone after an upgrade says so instead of a blank page", { path: "/", errorsExpected: true }, async (page) => {
+    await page.route("**/assets/*.js", (route) => route.abort());
+    await page.keyboard.press("g");
+    await page.keyboard.press("s");
+    await page.getByText("hinomi was upgraded").waitFor();
+    await page.keyboard.press("g");
+    await page.keyboard.press("o");
+    await page.waitForSelector('.overview[data-live="live"]');
+  });
+
   await flow(browser, "rules open, and lead to Explore", { path: "/ring/rules" }, async (page) => {
     await page.locator(".row-toggle").first().click();
     await page.locator(".row-more pre").first().waitFor();

@@ -1,12 +1,13 @@
 import { createTheme, MantineProvider, type MantineColorsTuple } from "@mantine/core";
 import { lazy, Suspense, useEffect, useMemo, type JSX } from "react";
+import { Boundary } from "./components/boundary";
 import { Failure, Loading } from "./components/parts";
 import { Shell } from "./components/shell";
 import { translator, TranslatorContext, useT } from "./i18n";
 import { getJson, setCsrf, setSessionEndedHandler } from "./lib/api";
 import { useLoad } from "./lib/hooks";
 import { resolveLang, useColorScheme, usePrefs } from "./lib/prefs";
-import { useLocation } from "./lib/router";
+import { useLocation, type Place } from "./lib/router";
 import { SessionContext } from "./lib/session";
 import type { Session } from "./lib/types";
 import { LoginView } from "./views/login";
@@ -86,17 +87,23 @@ function Doors(): JSX.Element {
   return (
     <SessionContext value={value}>
       <Shell>
-        <Suspense fallback={<Loading lines={6} />}>
-          <PlaceView />
-        </Suspense>
+        <PlaceView />
       </Shell>
     </SessionContext>
   );
 }
 
 function PlaceView(): JSX.Element {
-  const location = useLocation();
-  switch (location.place) {
+  const { place, path } = useLocation();
+  return (
+    <Boundary place={place ?? path}>
+      <Suspense fallback={<Loading lines={6} />}>{viewOf(place, path)}</Suspense>
+    </Boundary>
+  );
+}
+
+function viewOf(place: Place | null, path: string): JSX.Element {
+  switch (place) {
     case "overview":
       return <OverviewView />;
     case "explore":
@@ -112,6 +119,6 @@ function PlaceView(): JSX.Element {
     case "settings":
       return <SettingsView />;
     case null:
-      return <NotFoundView path={location.path} />;
+      return <NotFoundView path={path} />;
   }
 }

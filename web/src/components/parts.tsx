@@ -149,9 +149,9 @@ export function Loading({ lines = 4 }: { lines?: number }): JSX.Element {
   );
 }
 
-export function Empty({ title, children, action }: { title: string; children?: ReactNode; action?: ReactNode }): JSX.Element {
+export function Empty({ title, children, action, compact }: { title: string; children?: ReactNode; action?: ReactNode; compact?: boolean }): JSX.Element {
   return (
-    <div className="empty">
+    <div className={compact ? "empty compact" : "empty"}>
       <p className="empty-title">{title}</p>
       {children && <div className="empty-text">{children}</div>}
       {action && <div className="empty-action">{action}</div>}

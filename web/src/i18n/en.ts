@@ -70,6 +70,9 @@ export const en = {
   "error.unreachable.hint": "Is it running, and can this browser reach it?",
   "error.forbidden": "Your role does not allow this.",
   "error.role.editor": "This needs the role editor or admin.",
+  "error.view": "This view stopped working.",
+  "error.upgraded": "hinomi was upgraded while this page was open.",
+  "error.reload": "Load it anew",
   "notfound.title": "No such page",
   "notfound.text": "There is nothing at {path}.",
 

@@ -72,6 +72,9 @@ export const ja: Record<keyof typeof en, string> = {
   "error.unreachable.hint": "サーバーが動いているか、このブラウザーから接続できるかを確認してください。",
   "error.forbidden": "この操作をする権限がありません。",
   "error.role.editor": "編集者または管理者の権限が必要です。",
+  "error.view": "この画面を表示できなくなりました。",
+  "error.upgraded": "このページを開いている間に hinomi が更新されました。",
+  "error.reload": "読み込み直す",
   "notfound.title": "ページが見つかりません",
   "notfound.text": "{path} には何もありません。",
 

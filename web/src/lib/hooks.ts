@@ -58,7 +58,12 @@ export function useLoad<T>(
         const shown = error instanceof Error ? error : new Error(String(error));
         setState((before) => ({ ...before, key, error: shown, loading: false }));
       }
-      if (refreshMs > 0 && !abort.signal.aborted) timer = setTimeout(() => void run(), refreshMs);
+      again();
+    };
+    /* nobody looks at a hidden page: it asks again when it is seen */
+    const again = (): void => {
+      if (refreshMs <= 0 || abort.signal.aborted) return;
+      timer = setTimeout(() => (document.hidden ? again() : void run()), refreshMs);
     };
     void run();
     return () => {

@@ -46,7 +46,9 @@ export function navigate(to: string, options: { replace?: boolean } = {}): void 
   if (options.replace) history.replaceState(null, "", to);
   else history.pushState(null, "", to);
   changed();
-  if (!samePlace) window.scrollTo(0, 0);
+  const target = current.hash ? document.getElementById(current.hash.slice(1)) : null;
+  if (target) target.scrollIntoView({ block: "start" });
+  else if (!samePlace) window.scrollTo(0, 0);
 }
 
 export function useLocation(): Location {

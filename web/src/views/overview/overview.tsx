@@ -74,7 +74,7 @@ function LivePill({ live }: { live: Live }): JSX.Element {
   const now = useNow(1000);
   if (live.state === "live") {
     return (
-      <span className="live live-on" role="status">
+      <span className="live live-on">
         <span className="live-dot" aria-hidden="true" />
         {t("live.on")}
         <span className="live-clock" aria-hidden="true">{formatClock(live.overview?.now_ms, lang)}</span>
@@ -83,7 +83,7 @@ function LivePill({ live }: { live: Live }): JSX.Element {
   }
   const seconds = live.heardAt === null ? null : Math.max(0, Math.floor((now - live.heardAt) / 1000));
   return (
-    <span className="live live-off" role="status">
+    <span className="live live-off">
       <Icon name="unknown" size={16} />
       {t(live.stopping ? "live.stopped" : "live.off", {
         clock: formatClock(live.heardAt, lang),

@@ -22,9 +22,9 @@ export function Alerts({ alerts }: { alerts: OverviewAlert[] }): JSX.Element {
     (a, b) => Number(b.state === "firing") - Number(a.state === "firing") || Number(isCritical(b.severity)) - Number(isCritical(a.severity)) || a.since_ms - b.since_ms,
   );
   return (
-    <Panel title={t("alerts.title")} id="alerts" count={alerts.length} aside={<Link to="/ring/alerts">{t("action.all")}</Link>}>
+    <Panel title={t("alerts.title")} id="alerts" count={alerts.length} flush={alerts.length === 0} aside={<Link to="/ring/alerts">{t("action.all")}</Link>}>
       {sorted.length === 0 ? (
-        <Empty title={t("alerts.none")}>{t("alerts.none.why")}</Empty>
+        <Empty compact title={t("alerts.none")}>{t("alerts.none.why")}</Empty>
       ) : (
         <ul className="alert-list">
           {sorted.map((alert) => (
@@ -78,7 +78,7 @@ export function Filesystems({ filesystems }: { filesystems: OverviewFilesystem[]
   return (
     <Panel title={t("fs.title")} id="filesystems" count={filesystems.length} flush>
       {filesystems.length === 0 ? (
-        <Empty title={t("fs.none")} />
+        <Empty compact title={t("fs.none")} />
       ) : (
         <Table
           label={t("fs.title")}
@@ -134,7 +134,7 @@ export function Certificates({ certificates }: { certificates: OverviewCertifica
   return (
     <Panel title={t("cert.title")} id="certificates" count={certificates.length} flush>
       {certificates.length === 0 ? (
-        <Empty title={t("cert.none")}>{t("cert.none.why")}</Empty>
+        <Empty compact title={t("cert.none")}>{t("cert.none.why")}</Empty>
       ) : (
         <Table
           label={t("cert.title")}

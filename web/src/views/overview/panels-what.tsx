@@ -31,7 +31,7 @@ export function Processes({ processes }: { processes: OverviewProcess[] }): JSX.
       aside={<MoreButton total={processes.length} all={all} toggle={() => setAll(!all)} />}
     >
       {processes.length === 0 ? (
-        <Empty title={t("proc.none")} />
+        <Empty compact title={t("proc.none")} />
       ) : (
         <Table
           label={t("proc.title")}
@@ -114,7 +114,7 @@ export function Listeners({ listeners, refresh }: { listeners: OverviewListener[
       aside={<MoreButton total={listeners.length} all={all} toggle={() => setAll(!all)} />}
     >
       {listeners.length === 0 ? (
-        <Empty title={t("listen.none")} />
+        <Empty compact title={t("listen.none")} />
       ) : (
         <Table
           label={t("listen.title")}
@@ -184,7 +184,7 @@ export function Containers({ containers }: { containers: OverviewContainer[] }):
       aside={<MoreButton total={containers.length} all={all} toggle={() => setAll(!all)} />}
     >
       {containers.length === 0 ? (
-        <Empty title={t("cont.none")} />
+        <Empty compact title={t("cont.none")} />
       ) : (
         <Table
           label={t("cont.title")}
@@ -233,7 +233,7 @@ export function Units({ units }: { units: OverviewUnit[] }): JSX.Element {
       aside={<MoreButton total={units.length} all={all} toggle={() => setAll(!all)} />}
     >
       {units.length === 0 ? (
-        <Empty title={t("unit.none")} />
+        <Empty compact title={t("unit.none")} />
       ) : (
         <Table
           label={t("unit.title")}

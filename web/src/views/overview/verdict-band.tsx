@@ -16,13 +16,14 @@ export function VerdictBand({ live, overview }: { live: Live; overview: Overview
   const verdict = verdictOf(overview, live.state, live.heardAt);
   const rest = verdict.reasons.length - REASONS_SHOWN;
   return (
-    <section className={`verdict verdict-${verdict.level}`} aria-live="polite" aria-label={t("verdict.label")} data-level={verdict.level}>
+    <section className={`verdict verdict-${verdict.level}`} aria-label={t("verdict.label")} data-level={verdict.level}>
       <span className="verdict-icon">
         <Icon name={BAND_ICON[verdict.level]} size={30} />
       </span>
       <div className="verdict-words">
         <p className="verdict-line">
-          <strong>{t(`verdict.${verdict.level}`)}</strong>
+          {/* only the verdict is read out when it changes; ages change every second */}
+          <strong aria-live="polite">{t(`verdict.${verdict.level}`)}</strong>
           {verdict.since_ms !== null && (
             <span className="verdict-since">
               {t("verdict.since", { clock: formatInstant(verdict.since_ms, lang) })} (<Age ms={verdict.since_ms} />)
