@@ -8,7 +8,7 @@ import { useLive, useNow } from "../../lib/hooks";
 import type { Live } from "../../lib/stream";
 import type { Overview } from "../../lib/types";
 import { Alerts, Certificates, Filesystems, Sources } from "./panels-care";
-import { Containers, Listeners, Processes, Units } from "./panels-what";
+import { Containers, Devices, Listeners, Processes, Units } from "./panels-what";
 import { Vitals } from "./vitals";
 import { NextSteps, VerdictBand } from "./verdict-band";
 
@@ -47,6 +47,7 @@ export function OverviewView(): JSX.Element {
         </div>
         <div className="column">
           <Processes processes={overview.processes} />
+          <Devices disks={overview.disks} network={overview.network} />
           <Certificates certificates={overview.certificates} />
           <Containers containers={overview.containers} />
           <Units units={overview.units} />

@@ -4,9 +4,10 @@ import { useState, type JSX } from "react";
 import { CodeBlock, Empty, Failure, Mark, Panel, Table } from "../../components/parts";
 import { useT, type Key } from "../../i18n";
 import { postJson } from "../../lib/api";
-import { formatBytes, formatPercent } from "../../lib/format";
+import { formatByteRate, formatBytes, formatPercent, formatShort } from "../../lib/format";
 import { allows, useSession } from "../../lib/session";
-import type { OverviewContainer, OverviewListener, OverviewProcess, OverviewUnit, ScrapeOffer } from "../../lib/types";
+import { isPhysicalDisk, isPhysicalNetwork, physical } from "../../lib/stream";
+import type { OverviewContainer, OverviewDisk, OverviewListener, OverviewNetwork, OverviewProcess, OverviewUnit, ScrapeOffer } from "../../lib/types";
 
 const ROWS_SHOWN = 8;
 
@@ -168,6 +169,72 @@ export function Listeners({ listeners, refresh }: { listeners: OverviewListener[
           </div>
         )}
       </Modal>
+    </Panel>
+  );
+}
+
+export function Devices({ disks, network }: { disks: OverviewDisk[]; network: OverviewNetwork[] }): JSX.Element {
+  const { t } = useT();
+  const [all, setAll] = useState(false);
+  /* what lies on top of other devices, and loopback, only when asked for */
+  const shownDisks = all ? disks : physical(disks, isPhysicalDisk);
+  const shownNetwork = all ? network : physical(network, isPhysicalNetwork);
+  const more = disks.length + network.length > shownDisks.length + shownNetwork.length;
+  return (
+    <Panel
+      title={t("dev.title")}
+      id="devices"
+      flush
+      aside={
+        more || all ? (
+          <button type="button" className="text-button" aria-expanded={all} onClick={() => setAll(!all)}>
+            {t(all ? "action.less" : "action.all")}
+          </button>
+        ) : undefined
+      }
+    >
+      {disks.length + network.length === 0 ? (
+        <Empty compact title={t("dev.none")} />
+      ) : (
+        <Table
+          label={t("dev.title")}
+          dense
+          head={
+            <>
+              <th scope="col" className="grow">{t("dev.device")}</th>
+              <th scope="col" className="num">{t("dev.in")}</th>
+              <th scope="col" className="num">{t("dev.out")}</th>
+              <th scope="col" className="num">{t("dev.state")}</th>
+            </>
+          }
+        >
+          {shownDisks.map((disk) => (
+            <tr key={`disk ${disk.device}`}>
+              <th scope="row" className="grow">{disk.device}</th>
+              <td className="num">{formatByteRate(disk.read_bytes_per_s)}</td>
+              <td className="num">{formatByteRate(disk.write_bytes_per_s)}</td>
+              <td className="num">{formatPercent(disk.busy_ratio)}</td>
+            </tr>
+          ))}
+          {shownNetwork.map((device) => (
+            <tr key={`network ${device.device}`}>
+              <th scope="row" className="grow">
+                {device.device}
+                {device.up === false && <span className="tag">{t("dev.down")}</span>}
+              </th>
+              <td className="num">{formatByteRate(device.rx_bytes_per_s)}</td>
+              <td className="num">{formatByteRate(device.tx_bytes_per_s)}</td>
+              <td className="num">
+                {(device.errors_per_s ?? 0) > 0 ? (
+                  <Mark level="warning">{formatShort(device.errors_per_s)}/s</Mark>
+                ) : (
+                  `${formatShort(device.errors_per_s)}/s`
+                )}
+              </td>
+            </tr>
+          ))}
+        </Table>
+      )}
     </Panel>
   );
 }

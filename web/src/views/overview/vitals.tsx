@@ -33,6 +33,7 @@ export function Vitals({ overview, history }: { overview: Overview; history: His
         history={history}
         format={formatPercent}
       >
+        <Cores cores={cpu.cores} label={t("vitals.cores")} />
         <Small name={t("vitals.load")}>
           {[cpu.load1, cpu.load5, cpu.load15].map((load) => (load === null ? UNKNOWN : load.toFixed(2))).join(" ")}
         </Small>
@@ -117,6 +118,22 @@ export function Vitals({ overview, history }: { overview: Overview; history: His
         )}
       </Tile>
     </section>
+  );
+}
+
+const CORES_SHOWN_MAX = 128;
+
+function Cores({ cores, label }: { cores: Overview["cpu"]["cores"]; label: string }): JSX.Element | null {
+  if (cores.length < 2) return null;
+  const words = cores.slice(0, CORES_SHOWN_MAX).map((core) => `${core.cpu}: ${formatPercent(core.used_ratio)}`);
+  return (
+    <span className="cores" role="img" aria-label={`${label}: ${words.join(", ")}`} title={words.join("\n")}>
+      {cores.slice(0, CORES_SHOWN_MAX).map((core) => (
+        <span key={core.cpu} className={core.used_ratio === null ? "core core-unknown" : "core"}>
+          <span style={{ height: `${Math.round((core.used_ratio ?? 0) * 100)}%` }} />
+        </span>
+      ))}
+    </span>
   );
 }
 

@@ -15,7 +15,7 @@ interface Active {
 }
 
 /* The rules' own words for what to do, under the names that people use. */
-const WORDS = ["description", "impact", "action", "runbook_url"] as const;
+const WORDS = ["description", "impact", "action", "runbook", "runbook_url"] as const;
 
 export function activeAlerts(groups: PromRuleGroup[]): Active[] {
   return groups

@@ -94,7 +94,9 @@ function RuleRow({ rule }: { rule: PromRule }): JSX.Element {
     if (rule.state === "pending") return <Mark level="warning">{t("alert.pending")}</Mark>;
     return <Mark level="ok" plain>{t("alert.inactive")}</Mark>;
   };
-  const why = annotation(rule.annotations ?? {}, "description", lang) ?? annotation(rule.annotations ?? {}, "summary", lang);
+  const told = rule.annotations ?? {};
+  const why = annotation(told, "description", lang) ?? annotation(told, "summary", lang);
+  const what = annotation(told, "runbook", lang);
   return (
     <>
       <tr>
@@ -121,6 +123,11 @@ function RuleRow({ rule }: { rule: PromRule }): JSX.Element {
             <pre className="query-text">{rule.query}</pre>
             {rule.duration ? <p className="dim">{t("rule.for", { time: formatDuration(rule.duration, lang) })}</p> : null}
             {why && <p className="wrap">{why}</p>}
+            {what && (
+              <p className="wrap">
+                <span className="dim">{t("alert.runbook")}:</span> {what}
+              </p>
+            )}
             <Link to={exploreLink(rule.query)}>{t("alert.explore")}</Link>
           </td>
         </tr>
