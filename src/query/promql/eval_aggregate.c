@@ -1,0 +1,497 @@
+/* Aggregations: series are streamed into their groups; a group is looked up once a series. */
+#include "query/promql/eval.h"
+
+#include <stdlib.h>
+
+static int by_name(const void *a, const void *b) { return str_cmp(*(const struct str *)a, *(const struct str *)b); }
+
+bool pq_grouping_of(struct pq_ev *ev, const struct promql_expr *e, struct pq_grouping *gr)
+{
+    bool values = e->u.aggregate.op == PQ_COUNT_VALUES, without = e->u.aggregate.without;
+    gr->without = without;
+    gr->n = e->u.aggregate.n_grouping;
+    gr->names = ARENA_ARRAY(ev->arena, struct str, gr->n + 1);
+    if (!gr->names)
+        return pq_no_memory(ev);
+    for (size_t i = 0; i < gr->n; i++)
+        gr->names[i] = e->u.aggregate.grouping[i];
+    if (values && !without)
+        gr->names[gr->n++] = pq_unparen(e->u.aggregate.param)->u.string;
+    if (without) /* the name never stays */
+        gr->names[gr->n++] = STR(LABEL_NAME);
+    if (gr->n > 1)
+        qsort(gr->names, gr->n, sizeof(*gr->names), by_name);
+    return true;
+}
+
+struct labels pq_group_labels(const struct pq_grouping *gr, struct labels ls, struct label *tmp)
+{
+    uint32_t n = 0;
+    size_t k = 0;
+    for (uint32_t i = 0; i < ls.n; i++) {
+        int c = -1;
+        while (k < gr->n && (c = str_cmp(gr->names[k], ls.l[i].name)) < 0)
+            k++;
+        bool named = k < gr->n && c == 0;
+        if (named != gr->without)
+            tmp[n++] = ls.l[i];
+    }
+    return (struct labels){tmp, n};
+}
+
+/* What one group knows at one step. */
+struct cell {
+    double value, mean, c, count;
+    struct fhist *hist;
+    bool seen, has_float, has_hist, incompatible, incremental, reset_seen, not_reset_seen;
+};
+
+struct group {
+    struct labels labels;
+    bool drop_name;
+    struct cell *cells; /* one a step */
+    double **values;    /* quantile: the values of each step */
+    uint32_t *n_values, *cap_values;
+};
+
+struct aggregation {
+    struct pq_ev *ev;
+    const struct pq_grid *g;
+    const struct promql_expr *e;
+    enum pq_op op;
+    struct pq_grouping by;
+    struct pq_index index;
+    struct group *groups;
+    size_t cap;
+    struct label *tmp;
+    size_t tmp_cap;
+};
+
+static bool group_init(struct aggregation *q, struct group *gr)
+{
+    gr->cells = ARENA_ARRAY(q->ev->arena, struct cell, q->g->n);
+    if (q->op == PQ_QUANTILE) {
+        gr->values = ARENA_ARRAY(q->ev->arena, double *, q->g->n);
+        gr->n_values = ARENA_ARRAY(q->ev->arena, uint32_t, q->g->n);
+        gr->cap_values = ARENA_ARRAY(q->ev->arena, uint32_t, q->g->n);
+        if (!gr->values || !gr->n_values || !gr->cap_values)
+            return pq_no_memory(q->ev);
+    }
+    return gr->cells || pq_no_memory(q->ev);
+}
+
+/* Labels that outlive the stream: names and values belong to open sets or the arena; the array is ours. */
+static bool keep_labels(struct pq_ev *ev, struct labels in, struct labels *out)
+{
+    struct label *l = arena_alloc(ev->arena, in.n * sizeof(*l));
+    if (!l)
+        return pq_no_memory(ev);
+    if (in.n)
+        memcpy(l, in.l, in.n * sizeof(*l));
+    *out = (struct labels){l, in.n};
+    return true;
+}
+
+static struct group *group_of(struct aggregation *q, struct labels ls)
+{
+    struct pq_ev *ev = q->ev;
+    if (ls.n > q->tmp_cap) {
+        q->tmp_cap = ls.n * 2u;
+        q->tmp = ARENA_ARRAY(ev->arena, struct label, q->tmp_cap);
+        if (!q->tmp) {
+            pq_no_memory(ev);
+            return NULL;
+        }
+    }
+    struct labels key = pq_group_labels(&q->by, ls, q->tmp);
+    uint32_t at = pq_index_find(&q->index, key);
+    if (at != UINT32_MAX)
+        return &q->groups[at];
+    bool added;
+    struct labels kept;
+    if (!keep_labels(ev, key, &kept) || (at = pq_index_put(ev, &q->index, kept, &added)) == UINT32_MAX)
+        return NULL;
+    if (at >= q->cap) {
+        size_t cap = q->cap ? q->cap * 2 : 16;
+        struct group *v = arena_grow(ev->arena, q->groups, q->cap * sizeof(*v), cap * sizeof(*v));
+        if (!v) {
+            pq_no_memory(ev);
+            return NULL;
+        }
+        q->groups = v;
+        q->cap = cap;
+    }
+    q->groups[at] = (struct group){.labels = kept};
+    return group_init(q, &q->groups[at]) ? &q->groups[at] : NULL;
+}
+
+static void see_hint(struct cell *c, const struct fhist *h)
+{
+    c->reset_seen |= h->hint == FHIST_RESET;
+    c->not_reset_seen |= h->hint == FHIST_NOT_RESET;
+}
+
+static const struct str none;
+
+static bool note_ignored(struct aggregation *q)
+{
+    return pq_note(q->ev, PQ_NOTE_HIST_IGNORED_AGG, q->e->u.aggregate.expr, none, str_from(pq_op_name(q->op)), none);
+}
+
+/* Adds b to *a; an incompatible pair spoils the cell, with a note. */
+static bool add_hists(struct aggregation *q, struct cell *c, struct fhist *a, const struct fhist *b, bool subtract,
+                      struct str metric)
+{
+    bool reconciled = false;
+    enum fhist_result r = fhist_add(q->ev->arena, a, b, subtract, NULL, &reconciled);
+    if (r == FHIST_NO_MEMORY)
+        return pq_no_memory(q->ev);
+    if (r == FHIST_INCOMPATIBLE) {
+        c->incompatible = true;
+        return pq_note(q->ev, PQ_NOTE_MIXED_CUSTOM, q->e->u.aggregate.expr, metric, none, none);
+    }
+    return !reconciled || pq_note(q->ev, PQ_NOTE_BOUNDS_RECONCILED, q->e->u.aggregate.expr, none, STR("aggregation"), none);
+}
+
+static bool mean_hists(struct aggregation *q, struct cell *c, const struct fhist *h, struct str metric)
+{
+    struct fhist *left = fhist_copy(q->ev->arena, h), *right = fhist_copy(q->ev->arena, c->hist);
+    if (!left || !right)
+        return pq_no_memory(q->ev);
+    fhist_divide(left, c->count);
+    fhist_divide(right, c->count);
+    if (!add_hists(q, c, left, right, true, metric))
+        return false;
+    return c->incompatible || add_hists(q, c, c->hist, left, false, metric);
+}
+
+static bool hist_cell(struct aggregation *q, struct cell *c, const struct fhist *h, struct str metric)
+{
+    bool first = !c->seen;
+    switch ((int)q->op) {
+    case PQ_COUNT:
+    case PQ_GROUP:
+        c->seen = true;
+        c->count++;
+        return true;
+    case PQ_SUM:
+    case PQ_AVG:
+        break;
+    default:
+        return note_ignored(q);
+    }
+    if (c->incompatible)
+        return true;
+    c->seen = c->has_hist = true;
+    c->count++;
+    if (first) {
+        c->hist = fhist_copy(q->ev->arena, h);
+        if (!c->hist)
+            return pq_no_memory(q->ev);
+        see_hint(c, h);
+        return true;
+    }
+    if (!c->hist)
+        return true; /* mixed with floats: there will be no result */
+    see_hint(c, h);
+    return q->op == PQ_SUM ? add_hists(q, c, c->hist, h, false, metric) : mean_hists(q, c, h, metric);
+}
+
+static void mean_cell(struct cell *c, double v)
+{
+    struct pq_kahan k = {c->value, c->c};
+    if (!c->incremental) {
+        pq_kahan_add(&k, v);
+        if (!isinf(k.sum)) {
+            c->value = k.sum;
+            c->c = k.c;
+            return;
+        }
+        /* The sum would overflow: from here on, the mean is kept up step by step. */
+        c->incremental = true;
+        c->mean = c->value / (c->count - 1);
+        c->c /= c->count - 1;
+    }
+    double share = (c->count - 1) / c->count;
+    k = (struct pq_kahan){share * c->mean, share * c->c};
+    pq_kahan_add(&k, v / c->count);
+    c->mean = k.sum;
+    c->c = k.c;
+}
+
+static void first_float(enum pq_op op, struct cell *c, double v)
+{
+    c->seen = c->has_float = true;
+    c->count = 1;
+    c->value = c->mean = v;
+    c->c = 0;
+    if (op == PQ_STDVAR || op == PQ_STDDEV)
+        c->value = isnan(v) || isinf(v) ? sample_nan() : 0;
+}
+
+static void add_sum(struct cell *cells, const double *v, const struct fhist *const *hist, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct cell *c = &cells[i];
+        if (pq_absent(v[i]) || (hist && hist[i]) || c->incompatible)
+            continue;
+        if (!c->seen) {
+            first_float(PQ_SUM, c, v[i]);
+            continue;
+        }
+        c->has_float = true;
+        /* Neumaier's step, written out here: this loop is what sum by (...) spends its time in. */
+        double t = c->value + v[i];
+        if (isinf(t))
+            c->c = 0;
+        else if (fabs(c->value) >= fabs(v[i]))
+            c->c += (c->value - t) + v[i];
+        else
+            c->c += (v[i] - t) + c->value;
+        c->value = t;
+    }
+}
+
+static void add_float(enum pq_op op, struct cell *c, double v)
+{
+    double delta;
+    c->has_float = true;
+    switch ((int)op) {
+    case PQ_AVG:
+        c->count++;
+        mean_cell(c, v);
+        break;
+    case PQ_MAX:
+        if (c->value < v || isnan(c->value))
+            c->value = v;
+        break;
+    case PQ_MIN:
+        if (c->value > v || isnan(c->value))
+            c->value = v;
+        break;
+    case PQ_STDVAR:
+    case PQ_STDDEV:
+        c->count++;
+        delta = v - c->mean;
+        c->mean += delta / c->count;
+        c->value += delta * (v - c->mean);
+        break;
+    default:
+        c->count++;
+        break;
+    }
+}
+
+static bool push_value(struct aggregation *q, struct group *gr, size_t i, double v)
+{
+    if (gr->n_values[i] == gr->cap_values[i]) {
+        uint32_t cap = gr->cap_values[i] ? gr->cap_values[i] * 2 : 8;
+        double *p = arena_grow(q->ev->arena, gr->values[i], gr->cap_values[i] * sizeof(*p), cap * sizeof(*p));
+        if (!p)
+            return pq_no_memory(q->ev);
+        gr->values[i] = p;
+        gr->cap_values[i] = cap;
+    }
+    gr->values[i][gr->n_values[i]++] = v;
+    gr->cells[i].seen = true;
+    return true;
+}
+
+static bool add_series(void *arg, struct pq_series *s)
+{
+    struct aggregation *q = arg;
+    struct group *gr = group_of(q, s->labels);
+    if (!gr)
+        return false;
+    gr->drop_name |= s->drop_name;
+    if (s->hist) {
+        struct str metric = labels_name(s->labels);
+        for (size_t i = 0; i < q->g->n; i++)
+            if (s->hist[i] && !hist_cell(q, &gr->cells[i], s->hist[i], metric))
+                return false;
+    }
+    if (q->op == PQ_SUM) {
+        add_sum(gr->cells, s->v, s->hist, q->g->n);
+        return true;
+    }
+    for (size_t i = 0; i < q->g->n; i++) {
+        struct cell *c = &gr->cells[i];
+        if (pq_absent(s->v[i]) || pq_is_hist(s, i) || c->incompatible)
+            continue;
+        if (q->op == PQ_QUANTILE) {
+            if (!push_value(q, gr, i, s->v[i]))
+                return false;
+        } else if (!c->seen) {
+            first_float(q->op, c, s->v[i]);
+        } else {
+            add_float(q->op, c, s->v[i]);
+        }
+    }
+    return true;
+}
+
+static bool finish_hist(struct aggregation *q, struct cell *c, struct pq_series *s, size_t i)
+{
+    if (c->has_float) {
+        s->v[i] = sample_stale();
+        return pq_note(q->ev, PQ_NOTE_MIXED_FLOAT_HIST_AGG, q->e->u.aggregate.expr, none, none, none);
+    }
+    if (c->incompatible)
+        return true;
+    fhist_compact(c->hist);
+    if (!pq_column_hist(q->ev, q->g, s))
+        return false;
+    s->v[i] = 0;
+    s->hist[i] = c->hist;
+    return !(c->reset_seen && c->not_reset_seen) ||
+           pq_note(q->ev, PQ_NOTE_RESET_COLLISION, q->e->u.aggregate.expr, none, STR("aggregation"), none);
+}
+
+static double finish_float(enum pq_op op, const struct cell *c)
+{
+    switch ((int)op) {
+    case PQ_AVG:
+        return c->incremental ? c->mean + c->c : c->value / c->count + c->c / c->count;
+    case PQ_COUNT:
+        return c->count;
+    case PQ_GROUP:
+        return 1;
+    case PQ_STDVAR:
+        return c->value / c->count;
+    case PQ_STDDEV:
+        return sqrt(c->value / c->count);
+    case PQ_SUM:
+        return c->value + c->c;
+    default:
+        return c->value;
+    }
+}
+
+static bool finish_group(struct aggregation *q, struct group *gr, const double *param, struct pq_matrix *out)
+{
+    struct pq_series s = {.labels = gr->labels, .drop_name = gr->drop_name, .v = pq_column(q->ev, q->g)};
+    if (!s.v)
+        return false;
+    for (size_t i = 0; i < q->g->n; i++) {
+        struct cell *c = &gr->cells[i];
+        if (!c->seen)
+            continue;
+        if (q->op == PQ_QUANTILE) {
+            s.v[i] = pq_quantile(param[i], gr->values[i], gr->n_values[i]);
+        } else if (c->has_hist && (q->op == PQ_SUM || q->op == PQ_AVG)) {
+            if (!finish_hist(q, c, &s, i))
+                return false;
+        } else {
+            s.v[i] = finish_float(q->op, c);
+        }
+    }
+    return pq_count_points(q->g, &s) == 0 || pq_matrix_push(q->ev, out, s);
+}
+
+static bool note_quantile(struct aggregation *q, const double *param)
+{
+    double low = HUGE_VAL, high = -HUGE_VAL;
+    bool nan = false;
+    const struct promql_expr *where = q->e->u.aggregate.param;
+    for (size_t i = 0; i < q->g->n; i++) {
+        nan |= isnan(param[i]);
+        if (param[i] < low)
+            low = param[i];
+        if (param[i] > high)
+            high = param[i];
+    }
+    return (!nan || pq_note_number(q->ev, PQ_NOTE_QUANTILE, where, sample_nan(), 0)) &&
+           (!(high > 1) || pq_note_number(q->ev, PQ_NOTE_QUANTILE, where, high, 0)) &&
+           (!(low < 0) || pq_note_number(q->ev, PQ_NOTE_QUANTILE, where, low, 0));
+}
+
+bool pq_aggregate(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *out)
+{
+    enum pq_op op = e->u.aggregate.op;
+    double *param = NULL;
+    if (op == PQ_COUNT_VALUES)
+        return pq_count_values(ev, g, e, out);
+    if (op == PQ_TOPK || op == PQ_BOTTOMK || op == PQ_LIMITK || op == PQ_LIMIT_RATIO)
+        return pq_aggregate_k(ev, g, e, out);
+    struct aggregation q = {.ev = ev, .g = g, .e = e, .op = op};
+    if (!pq_grouping_of(ev, e, &q.by))
+        return false;
+    if (op == PQ_QUANTILE && !pq_eval_scalar(ev, g, e->u.aggregate.param, &param))
+        return false;
+    if (!pq_each(ev, g, e->u.aggregate.expr, add_series, &q))
+        return false;
+    if (op == PQ_QUANTILE && !note_quantile(&q, param))
+        return false;
+    for (uint32_t i = 0; i < q.index.n; i++)
+        if (!finish_group(&q, &q.groups[i], param, out))
+            return false;
+    return true;
+}
+
+/* count_values */
+
+struct value_memo {
+    bool any, drop_name;
+    uint64_t bits;
+    uint32_t series;
+};
+
+static bool value_series(struct aggregation *q, struct pq_out *out, const struct pq_series *s, struct str name, size_t i,
+                         uint32_t *series)
+{
+    struct buf b = BUF_INIT_MAX(1 << 20);
+    struct labels_builder lb = LABELS_BUILDER_INIT;
+    if (pq_is_hist(s, i))
+        fhist_format(&b, s->hist[i]);
+    else
+        buf_f64(&b, s->v[i]);
+    struct str text = arena_str(q->ev->arena, buf_view(&b));
+    labels_builder_reset(&lb, s->labels);
+    labels_builder_set(&lb, name, text);
+    bool ok = text.p && !lb.failed;
+    if (ok && lb.n > q->tmp_cap) {
+        q->tmp_cap = lb.n * 2u;
+        q->tmp = ARENA_ARRAY(q->ev->arena, struct label, q->tmp_cap);
+        ok = q->tmp != NULL;
+    }
+    struct labels key, kept;
+    if (ok) {
+        key = pq_group_labels(&q->by, labels_builder_view(&lb), q->tmp);
+        ok = keep_labels(q->ev, key, &kept) && pq_out_series(q->ev, q->g, out, kept, false, series);
+    }
+    buf_deinit(&b);
+    labels_builder_deinit(&lb);
+    return ok || pq_no_memory(q->ev);
+}
+
+bool pq_count_values(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *out)
+{
+    const struct promql_expr *param = pq_unparen(e->u.aggregate.param);
+    struct aggregation q = {.ev = ev, .g = g, .e = e, .op = e->u.aggregate.op};
+    struct pq_matrix m;
+    struct pq_out o = {0};
+    if (param->kind != PQ_STRING || param->u.string.n == 0 || !str_is_utf8(param->u.string))
+        return pq_failf(ev, "invalid label name \"%.*s\"", param->kind == PQ_STRING ? (int)param->u.string.n : 0,
+                        param->kind == PQ_STRING ? param->u.string.p : "");
+    if (!pq_grouping_of(ev, e, &q.by) || !pq_eval(ev, g, e->u.aggregate.expr, &m))
+        return false;
+    for (size_t k = 0; k < m.n; k++) {
+        struct value_memo memo = {0};
+        if (!pq_tick(ev))
+            return false;
+        for (size_t i = 0; i < g->n; i++) {
+            const struct pq_series *s = &m.s[k];
+            if (pq_absent(s->v[i]))
+                continue;
+            bool same = memo.any && !pq_is_hist(s, i) && memo.bits == sample_bits(s->v[i]);
+            if (!same && !value_series(&q, &o, s, param->u.string, i, &memo.series))
+                return false;
+            memo.any = !pq_is_hist(s, i);
+            memo.bits = sample_bits(s->v[i]);
+            double *v = &o.m.s[memo.series].v[i];
+            *v = pq_absent(*v) ? 1 : *v + 1;
+        }
+    }
+    *out = o.m;
+    return true;
+}

@@ -1,0 +1,12 @@
+/* notes.h - where a query's annotations are gathered. Inside the room only. */
+#ifndef PROMQL_NOTES_H
+#define PROMQL_NOTES_H
+
+#include "base/map.h"
+
+struct pq_notes {
+    struct map seen; /* text -> one of the marks, in order of appearance */
+    char info_mark, warning_mark;
+};
+
+#endif
