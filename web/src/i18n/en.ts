@@ -40,6 +40,7 @@ export const en = {
   "state.unknown": "Unknown",
   "state.nobody": "Nobody yet",
   "state.nomatch": "Nothing matches this filter",
+  "state.shown": "{shown} of {total} are shown.",
   "state.old": "Cannot be refreshed. What you see is from {clock}.",
   "fresh.ok": "Fresh",
   "fresh.stale": "Stale",
