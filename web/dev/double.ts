@@ -64,19 +64,23 @@ async function answer(world: World, incoming: IncomingMessage, response: ServerR
   const given = method === "POST" ? await bodyOf(incoming) : "";
   if (path === "/-/reload") return json(response, 200, {});
   const part = path.slice("/api/hinomi/".length);
-  if (part === "session") return json(response, 200, world.session());
+  const cookie = /hinomi_session=(\w+)/.exec(incoming.headers.cookie ?? "")?.[1] ?? "";
+  if (part === "session") return json(response, 200, world.session(cookie));
   if (part === "login") {
-    const { password } = JSON.parse(given) as { password: string };
-    if (password !== "correct horse") return failure(response, 401, "login_failed", "wrong name or password");
-    world.loggedIn = true;
-    return json(response, 200, world.session());
+    const { name, password } = JSON.parse(given) as { name: string; password: string };
+    const made = world.login(name, password);
+    if (!made) return failure(response, 401, "login_failed", "wrong name or password");
+    response.setHeader("Set-Cookie", `hinomi_session=${made}; HttpOnly; SameSite=Strict; Path=/`);
+    return json(response, 200, world.session(made));
   }
   if (part === "logout") {
-    world.loggedIn = false;
+    world.logout(cookie);
     response.writeHead(204).end();
     return;
   }
-  if (!world.session().authenticated) return failure(response, 401, "unauthorized", "a login is needed");
+  const session = world.session(cookie);
+  if (!session.authenticated) return failure(response, 401, "unauthorized", "a login is needed");
+  if (session.role !== "admin" && /^(users|tokens|audit)/.test(part)) return failure(response, 403, "forbidden", "this needs the role admin", "Ask an admin.");
   if (part === "overview/stream") return stream(world, incoming, response);
   if (part === "config/check") return json(response, 200, world.check(given));
   if (part === "config/export") {

@@ -1,7 +1,7 @@
 /* The made-up world behind the development double. */
 import type {
   AuditEntry, Config, ConfigCheck, Delivery, Inventory, NextStepId, Overview, OverviewAlert, OverviewHistory, PromRuleGroup,
-  Receiver, Service, Session, Status, Target, Token, User,
+  Receiver, Role, Service, Session, Status, Target, Token, User,
 } from "../src/lib/types";
 
 export type WorldName = "full" | "empty" | "login" | "burning";
@@ -18,7 +18,7 @@ function wave(now: number, period: number, low: number, high: number, shift = 0)
 export class World {
   name: WorldName;
   silent = false;
-  loggedIn = false;
+  private logins = new Map<string, { name: string; role: Role }>();
   private readonly begun = Date.now();
   private services: Service[] = [];
   private receivers: Receiver[] = [];
@@ -39,7 +39,7 @@ export class World {
     else if (word === "speak") this.silent = false;
     else {
       this.name = word as WorldName;
-      this.loggedIn = false;
+      this.logins.clear();
       this.silent = false;
       const full = word !== "empty";
       const now = Date.now();
@@ -76,14 +76,28 @@ export class World {
     }
   }
 
-  session(): Session {
+  /* The password of everybody in the double is the same; aoki is the admin. */
+  login(name: string, password: string): string | null {
+    const user = this.users.find((one) => one.name === name);
+    if (!user || (password !== "correct horse" && password !== "a long enough password")) return null;
+    const cookie = String(++this.counter);
+    this.logins.set(cookie, { name, role: user.role });
+    return cookie;
+  }
+
+  logout(cookie: string): void {
+    this.logins.delete(cookie);
+  }
+
+  session(cookie = ""): Session {
     const login = this.name === "login";
-    const inside = !login || this.loggedIn;
+    const who = this.logins.get(cookie);
+    const inside = !login || (who !== undefined && this.users.some((user) => user.name === who.name));
     return {
       auth: login ? "password" : "none",
       authenticated: inside,
-      user: login && inside ? "aoki" : null,
-      role: inside ? "admin" : null,
+      user: login && inside ? (who?.name ?? null) : null,
+      role: inside ? (login ? (who?.role ?? null) : "admin") : null,
       csrf: inside ? "double-csrf" : null,
       expires_ms: null,
       first_user: false,
