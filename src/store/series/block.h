@@ -75,6 +75,7 @@ struct block {
     struct block_info info;
     struct block_section section[SECTION_COUNT];
     uint32_t n_cols, n_segs, n_names, n_pairs;
+    uint32_t file_crc; /* of all bytes before the footer; block_verify */
     _Atomic int index_state;   /* 0: not looked at, 1: sound, 2: broken */
     _Atomic bool unlink_last;  /* delete the file with the last reference */
     _Atomic bool corrupt;      /* a chunk did not match: quarantine it at the next maintenance */

@@ -35,7 +35,7 @@ static bool parse_footer(struct block *b, struct err *err)
     b->n_segs = cur_le32(&c);
     b->n_names = cur_le32(&c);
     b->n_pairs = cur_le32(&c);
-    (void)cur_le32(&c);
+    b->file_crc = cur_le32(&c);
     for (int i = 0; i < SECTION_COUNT; i++) {
         struct block_section *s = &b->section[i];
         s->offset = cur_le64(&c);
@@ -353,6 +353,8 @@ bool block_verify(struct block *b, struct err *err)
 {
     if (!block_check_index(b, err))
         return false;
+    if (crc32c(0, b->map.p, b->map.n - BLOCK_FOOTER_BYTES) != b->file_crc)
+        return corrupt(b, err, "the file as a whole is not what was written");
     int64_t ts[VALCODEC_N_MAX];
     for (uint32_t i = 0; i < b->n_cols; i++) {
         const struct block_col_entry *c = block_col(b, i);

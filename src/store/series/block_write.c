@@ -38,6 +38,7 @@ struct block_writer {
     char tmp[SIO_PATH_MAX], path[SIO_PATH_MAX], dir[SIO_PATH_MAX];
     int fd;
     uint64_t offset; /* of the file's end, buffered bytes included */
+    uint32_t file_crc; /* of everything up to offset */
     struct buf out;
     struct block_info info;
     struct wcol *cols;
@@ -92,6 +93,7 @@ struct block_writer *block_writer_new(const char *dir, const char *name, uint32_
     memcpy(h + sizeof(h) - 4, &crc, 4);
     buf_put(&w->out, h, sizeof(h));
     w->offset = sizeof(h);
+    w->file_crc = crc32c(0, h, sizeof(h));
     return w;
 }
 
@@ -145,6 +147,7 @@ static bool put(struct block_writer *w, const void *p, size_t n, struct err *err
 {
     buf_put(&w->out, p, n);
     w->offset += n;
+    w->file_crc = crc32c(w->file_crc, p, n);
     return w->out.n < FLUSH_BYTES || flush_out(w, err);
 }
 
@@ -440,6 +443,9 @@ static bool put_series(struct block_writer *w, struct block_section *sections, c
 
 static bool put_footer(struct block_writer *w, const struct block_section *sections, uint32_t n_names, struct err *err)
 {
+    static const char zero[8];
+    if (!put(w, zero, (8 - w->offset % 8) % 8, err))
+        return false;
     struct buf f = BUF_INIT;
     buf_put(&f, BLOCK_MAGIC, 8);
     buf_le32(&f, BLOCK_VERSION);
@@ -452,7 +458,7 @@ static bool put_footer(struct block_writer *w, const struct block_section *secti
     buf_le32(&f, (uint32_t)(sections[SECTION_SEGS].bytes / sizeof(struct block_seg_entry)));
     buf_le32(&f, n_names);
     buf_le32(&f, w->n_pairs);
-    buf_le32(&f, 0);
+    buf_le32(&f, w->file_crc);
     for (int i = 0; i < SECTION_COUNT; i++) {
         buf_le64(&f, sections[i].offset);
         buf_le64(&f, sections[i].bytes);
@@ -463,8 +469,7 @@ static bool put_footer(struct block_writer *w, const struct block_section *secti
         buf_putc(&f, 0);
     assert(f.n == BLOCK_FOOTER_BYTES - 4);
     buf_le32(&f, crc32c(0, f.p, f.n));
-    static const char zero[8];
-    bool ok = put(w, zero, (8 - w->offset % 8) % 8, err) && put(w, f.p, f.n, err);
+    bool ok = buf_ok(&f) && put(w, f.p, f.n, err);
     buf_deinit(&f);
     return ok;
 }

@@ -242,7 +242,7 @@ static bool collect_parts(struct set *s, const struct entry *e, int64_t start_ms
         if (b->info.min_ts > end_ms || b->info.max_ts < start_ms)
             continue;
         const struct block_series_entry *se = block_series(b, p->id);
-        struct colcache *c;
+        struct colcache *c = NULL;
         if (!column_range(s, p->block, se->col, start_ms, end_ms, &c, err))
             return false;
         uint32_t lo = c->lo > se->start ? c->lo : se->start, hi = c->hi < se->start + se->n ? c->hi : se->start + se->n;
