@@ -1,2 +1,27 @@
-# The two executables. app/ holds what both share (configuration, command line); app/server and
-# app/agent hold each one's main and wiring.
+# The two executables. app/cli is the machinery of command lines; app/server and app/agent hold each one's
+# commands, wiring and main.
+hinomi_room(app_cli DIR app/cli LINK base)
+hinomi_room(app_server DIR app/server EXCLUDE "/main\\.c$"
+            LINK app_cli api feature_collect feature_ingest feature_rule feature_notify feature_account feature_agent
+                 inventory promql store_series store_state net codec os model base)
+
+# The screen as one C file; without HINOMI_WEB (or before web/dist is built) the list is empty.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+if(HINOMI_WEB)
+  set(web_dist ${CMAKE_SOURCE_DIR}/web/dist)
+  file(GLOB_RECURSE web_files CONFIGURE_DEPENDS ${web_dist}/*)
+else()
+  set(web_dist ${CMAKE_BINARY_DIR}/no-web)
+  set(web_files)
+endif()
+add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/assets.c
+  COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/embed_assets.py ${web_dist} ${CMAKE_BINARY_DIR}/assets.c
+  COMMAND ${CMAKE_COMMAND} -E touch ${CMAKE_BINARY_DIR}/assets.c
+  DEPENDS ${CMAKE_SOURCE_DIR}/tools/embed_assets.py ${web_files} VERBATIM)
+add_library(app_web STATIC ${CMAKE_BINARY_DIR}/assets.c)
+target_include_directories(app_web PRIVATE ${CMAKE_SOURCE_DIR}/src)
+target_link_libraries(app_server PUBLIC app_web)
+
+add_executable(hinomi app/server/main.c)
+target_link_libraries(hinomi PRIVATE app_server)
+set_target_properties(hinomi PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)

@@ -2,6 +2,7 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -19,10 +20,21 @@ struct regex {
 static _Atomic uint64_t limit_hits;
 uint64_t regex_limit_hits(void) { return atomic_load(&limit_hits); }
 
-/* One match context and match data a thread; freed by the thread's end through the compiler's TLS
- * would need a destructor, so they live as long as the thread pool does. */
+/* One match context and match data a thread, freed when it ends. */
 static _Thread_local pcre2_match_context *tls_context;
 static _Thread_local pcre2_match_data *tls_data;
+static pthread_key_t tls_key;
+static pthread_once_t tls_once = PTHREAD_ONCE_INIT;
+
+static void free_match_data(void *context)
+{
+    pcre2_match_data_free(tls_data);
+    pcre2_match_context_free(context);
+    tls_data = NULL;
+    tls_context = NULL;
+}
+
+static void make_tls_key(void) { (void)pthread_key_create(&tls_key, free_match_data); }
 
 static pcre2_match_data *match_data(void)
 {
@@ -32,6 +44,8 @@ static pcre2_match_data *match_data(void)
         if (tls_context) {
             pcre2_set_match_limit(tls_context, MATCH_LIMIT);
             pcre2_set_heap_limit(tls_context, HEAP_LIMIT_KIB);
+            (void)pthread_once(&tls_once, make_tls_key);
+            (void)pthread_setspecific(tls_key, tls_context);
         }
     }
     return tls_context ? tls_data : NULL;

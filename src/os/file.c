@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -301,5 +302,32 @@ bool file_fs_info(const char *path, struct fs_info *out, struct err *err)
     out->read_only = (v.f_flag & ST_RDONLY) != 0;
     out->total_bytes = (uint64_t)v.f_blocks * v.f_frsize;
     out->avail_bytes = (uint64_t)v.f_bavail * v.f_frsize;
+    return true;
+}
+
+bool file_glob(const char *pattern, struct arena *a, char ***out_paths, size_t *out_n, struct err *err)
+{
+    glob_t g;
+    int rc = glob(pattern, GLOB_ERR, NULL, &g); /* sorts; GLOB_ERR: a folder that cannot be read is an error, not "none" */
+    if (rc == GLOB_NOMATCH) {
+        *out_paths = NULL;
+        *out_n = 0;
+        return true;
+    }
+    if (rc != 0)
+        return rc == GLOB_NOSPACE ? err_set(err, ERR_INTERNAL, "no memory to list %s", pattern)
+                                  : err_sys(err, ERR_UNAVAILABLE, errno, "list %s", pattern);
+    char **v = ARENA_ARRAY(a, char *, g.gl_pathc);
+    bool ok = v != NULL;
+    for (size_t i = 0; ok && i < g.gl_pathc; i++) {
+        v[i] = arena_strz(a, str_from(g.gl_pathv[i]));
+        ok = v[i] != NULL;
+    }
+    size_t n = g.gl_pathc;
+    globfree(&g);
+    if (!ok)
+        return arena_err(a, err);
+    *out_paths = v;
+    *out_n = n;
     return true;
 }

@@ -30,6 +30,8 @@ bool file_exists(const char *path);
 bool file_remove_tree(const char *path, struct err *err) MUST_USE;
 /* Names in dir (without . and ..), sorted, in the arena; NULL-terminated array. */
 bool file_list(const char *dir, struct arena *a, char ***out_names, size_t *out_n, struct err *err) MUST_USE;
+/* Paths that match a shell pattern (*, ?, [a-z]), sorted, in the arena. A pattern without a match: none. */
+bool file_glob(const char *pattern, struct arena *a, char ***out_paths, size_t *out_n, struct err *err) MUST_USE;
 /* An exclusive lock on <dir>/lock for the life of the fd, so that two servers cannot share a data
  * folder; ERR_CONFLICT names the pid that holds it. */
 bool file_lock_dir(const char *dir, int *out_fd, struct err *err) MUST_USE;
