@@ -94,6 +94,14 @@ void cond_signal(struct cond *c) { MUST(pthread_cond_signal(&c->c)); }
 void cond_broadcast(struct cond *c) { MUST(pthread_cond_broadcast(&c->c)); }
 
 void rwlock_init(struct rwlock *l) { MUST(pthread_rwlock_init(&l->l, NULL)); }
+void rwlock_init_writer_first(struct rwlock *l)
+{
+    pthread_rwlockattr_t a;
+    MUST(pthread_rwlockattr_init(&a));
+    MUST(pthread_rwlockattr_setkind_np(&a, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP));
+    MUST(pthread_rwlock_init(&l->l, &a));
+    MUST(pthread_rwlockattr_destroy(&a));
+}
 void rwlock_deinit(struct rwlock *l) { MUST(pthread_rwlock_destroy(&l->l)); }
 void rwlock_read(struct rwlock *l) { MUST(pthread_rwlock_rdlock(&l->l)); }
 void rwlock_write(struct rwlock *l) { MUST(pthread_rwlock_wrlock(&l->l)); }

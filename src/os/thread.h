@@ -40,6 +40,9 @@ struct rwlock {
     pthread_rwlock_t l;
 };
 void rwlock_init(struct rwlock *l);
+/* Waiting writers go before new readers, so that readers that overlap for ever do not starve them. A thread must
+ * not take the read lock twice. */
+void rwlock_init_writer_first(struct rwlock *l);
 void rwlock_deinit(struct rwlock *l);
 void rwlock_read(struct rwlock *l);
 void rwlock_write(struct rwlock *l);

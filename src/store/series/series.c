@@ -125,7 +125,7 @@ struct series_store *series_open(const struct series_options *opt, struct err *e
     (void)snprintf(s->wal_dir, sizeof(s->wal_dir), "%s/wal", s->dir);
     (void)snprintf(s->quarantine, sizeof(s->quarantine), "%s/" QUARANTINE_DIR, s->dir);
     take_options(s, opt);
-    rwlock_init(&s->lock);
+    rwlock_init_writer_first(&s->lock);
     mutex_init(&s->maint);
     mutex_init(&s->wake_lock);
     cond_init(&s->wake);
