@@ -25,6 +25,7 @@ struct entry {
 struct scrape_cache {
     struct entry *entries;
     uint32_t n, cap, n_live;
+    uint32_t n_absent;  /* entries that the last good page did not show: looked at until they are forgotten */
     uint32_t free_head; /* list of free slots through `hash`, entry + 1 */
     uint32_t *slots; /* hash table: entry + 1 */
     uint32_t n_slots;
@@ -531,10 +532,10 @@ static bool settle(struct page *p, struct err *err)
     struct scrape_cache *c = p->c;
     if (c->n_old && !end_old(p, err))
         return false;
-    if (p->changed == 0 && p->seen_live == c->n_live)
+    if (p->changed == 0 && p->seen_live == c->n_live && c->n_absent == 0)
         return true;
     bool evicted = false;
-    c->n_live = 0;
+    c->n_live = c->n_absent = 0;
     for (uint32_t i = 0; i < c->n; i++) {
         struct entry *e = &c->entries[i];
         if (!e->series.p)
@@ -549,8 +550,10 @@ static bool settle(struct page *p, struct err *err)
             e->hash = c->free_head;
             c->free_head = i + 1;
             evicted = true;
+            continue;
         }
         c->n_live += e->live;
+        c->n_absent += e->seen != c->page;
     }
     return !evicted || slots_rebuild(c) || no_memory(err);
 }
