@@ -56,23 +56,32 @@ bool pq_error(struct str text, uint32_t at, struct err *err, const char *fmt, ..
     return err_set_at(err, ERR_BAD_INPUT, line, column, "%u:%u: parse error: %s", line, column, message);
 }
 
+/* The bytes of the well-formed UTF-8 character at s.p[i]; 0: it is none. */
+static size_t utf8_at(struct str s, size_t i)
+{
+    unsigned char c = (unsigned char)s.p[i];
+    size_t n = c < 0x80 ? 1 : c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    return n && n <= s.n - i && str_is_utf8(str_sub(s, i, n)) ? n : 0;
+}
+
 void pq_quote(struct buf *b, struct str s)
 {
+    static const char escapes[] = "\aa\bb\ff\nn\rr\tt\vv\\\\\"\"";
     buf_putc(b, '"');
-    for (size_t i = 0; i < s.n; i++) {
+    for (size_t i = 0, n; i < s.n; i += n ? n : 1) {
         unsigned char c = (unsigned char)s.p[i];
-        static const char escapes[] = "\aa\bb\ff\nn\rr\tt\vv\\\\\"\"";
         const char *hit = NULL;
         for (const char *e = escapes; *e; e += 2)
             if ((unsigned char)*e == c)
                 hit = e;
+        n = utf8_at(s, i);
         if (hit) {
             buf_putc(b, '\\');
             buf_putc(b, hit[1]);
-        } else if (c < 0x20 || c == 0x7f) {
+        } else if (c < 0x20 || c == 0x7f || n == 0) {
             buf_printf(b, "\\x%02x", c);
         } else {
-            buf_putc(b, (char)c);
+            buf_put(b, s.p + i, n);
         }
     }
     buf_putc(b, '"');

@@ -91,6 +91,7 @@ struct promql_expr {
             size_t n_matchers;
             struct pq_time_mods mods;
             bool anchored, smoothed, bypass_empty_check;
+            bool stats; /* only count and sum of native histograms are looked at above */
         } selector;
         struct {
             struct promql_expr *selector, *range_expr;

@@ -204,4 +204,54 @@ static bool check(struct promql_expr *e, struct err *err)
     return true;
 }
 
-bool pq_check(struct promql_expr *root, struct err *err) { return check(root, err); }
+/* Marks the selectors of which only histogram_count, _sum or _avg is asked: buckets need not be copied, and resets
+ * are found between neighbours, as Prometheus does for them. A function of buckets or a subquery above forbids it. */
+static void mark_stats(struct promql_expr *e, bool stats, bool never)
+{
+    switch (e->kind) {
+    case PQ_SELECTOR:
+        e->u.selector.stats = stats && !never;
+        break;
+    case PQ_MATRIX:
+        mark_stats(e->u.matrix.selector, stats, never);
+        break;
+    case PQ_SUBQUERY:
+        mark_stats(e->u.subquery.expr, false, true);
+        break;
+    case PQ_CALL: {
+        enum pq_fn id = e->u.call.fn->id;
+        stats |= id == PQ_FN_histogram_count || id == PQ_FN_histogram_sum || id == PQ_FN_histogram_avg;
+        never |= id == PQ_FN_histogram_quantile || id == PQ_FN_histogram_fraction;
+        for (size_t i = 0; i < e->u.call.n_args; i++)
+            mark_stats(e->u.call.args[i], stats, never);
+        break;
+    }
+    case PQ_AGGREGATE:
+        if (e->u.aggregate.param)
+            mark_stats(e->u.aggregate.param, stats, never);
+        mark_stats(e->u.aggregate.expr, stats, never);
+        break;
+    case PQ_BINARY:
+        mark_stats(e->u.binary.lhs, stats, never);
+        mark_stats(e->u.binary.rhs, stats, never);
+        break;
+    case PQ_UNARY:
+        mark_stats(e->u.unary.expr, stats, never);
+        break;
+    case PQ_PAREN:
+        mark_stats(e->u.paren, stats, never);
+        break;
+    case PQ_NUMBER:
+    case PQ_STRING:
+    case PQ_DURATION:
+        break;
+    }
+}
+
+bool pq_check(struct promql_expr *root, struct err *err)
+{
+    if (!check(root, err))
+        return false;
+    mark_stats(root, false, false);
+    return true;
+}

@@ -144,7 +144,9 @@ bool pq_notes_out(const struct pq_ev *ev, struct promql_notes *out, struct arena
 
 /* eval_selector.c */
 bool pq_select_each(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, pq_sink sink, void *arg);
-bool pq_select_timestamps(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *out);
+/* The samples' times; floats_only: a histogram is an error. */
+bool pq_select_timestamps(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, bool floats_only,
+                          struct pq_matrix *out);
 bool pq_open_set(struct pq_ev *ev, const struct matcher *m, size_t n, int64_t start, int64_t end, struct reader_set **out);
 void pq_close_sets(struct pq_ev *ev);
 

@@ -470,9 +470,15 @@ bool pq_count_values(struct pq_ev *ev, const struct pq_grid *g, const struct pro
     struct aggregation q = {.ev = ev, .g = g, .e = e, .op = e->u.aggregate.op};
     struct pq_matrix m;
     struct pq_out o = {0};
-    if (param->kind != PQ_STRING || param->u.string.n == 0 || !str_is_utf8(param->u.string))
-        return pq_failf(ev, "invalid label name \"%.*s\"", param->kind == PQ_STRING ? (int)param->u.string.n : 0,
-                        param->kind == PQ_STRING ? param->u.string.p : "");
+    if (param->kind != PQ_STRING)
+        return pq_failf(ev, "expected a string literal in count_values");
+    if (param->u.string.n == 0 || !str_is_utf8(param->u.string)) {
+        struct buf b = BUF_INIT;
+        pq_quote(&b, param->u.string);
+        pq_failf(ev, "invalid label name %.*s", STR_FMT(buf_view(&b)));
+        buf_deinit(&b);
+        return false;
+    }
     if (!pq_grouping_of(ev, e, &q.by) || !pq_eval(ev, g, e->u.aggregate.expr, &m))
         return false;
     for (size_t k = 0; k < m.n; k++) {

@@ -175,7 +175,7 @@ static bool drive(void *arg, struct labels labels, bool drop_name, const struct 
         move_window(&w, s, c->range_start - before, ref + behind);
         while (next < n_resets && d->resets[next] <= w.lo)
             next++;
-        c->resets = d->resets + next;
+        c->resets = d->resets ? d->resets + next : NULL;
         c->n_resets = n_resets - next;
         if (!run_step(d, s, &w, i, &emitted))
             return false;

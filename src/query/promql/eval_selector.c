@@ -32,18 +32,47 @@ void pq_close_sets(struct pq_ev *ev)
     ev->held = NULL;
 }
 
-/* Instant vectors */
-
 static bool stale_at(const struct series_data *d, size_t i)
 {
     return d->hist && d->hist[i] ? sample_is_stale(d->hist[i]->sum) : sample_is_stale(d->value[i]);
 }
 
+/* Histograms reduced to count and sum, with the reset hints that their buckets give. */
+static bool stats_only(struct pq_ev *ev, struct series_data *d)
+{
+    const struct fhist *prev = NULL;
+    const struct fhist **out = ARENA_ARRAY(ev->arena, const struct fhist *, d->n);
+    if (!out)
+        return pq_no_memory(ev);
+    for (size_t i = 0; i < d->n; i++) {
+        const struct fhist *h = d->hist[i];
+        if (!h)
+            continue;
+        struct fhist *s = ARENA_NEW(ev->arena, struct fhist);
+        if (!s)
+            return pq_no_memory(ev);
+        s->count = h->count;
+        s->sum = h->sum;
+        s->hint = h->hint;
+        if (!stale_at(d, i)) {
+            if (h->hint == FHIST_UNKNOWN && prev)
+                s->hint = fhist_detect_reset(ev->scratch, h, prev) ? FHIST_RESET : FHIST_NOT_RESET;
+            prev = h;
+        }
+        out[i] = s;
+    }
+    d->hist = out;
+    return true;
+}
+
+/* Instant vectors */
+
 struct instant {
     struct pq_ev *ev;
     const struct pq_grid *g;
     struct pq_ref ref;
-    bool timestamps; /* the samples' times in place of their values */
+    bool timestamps;  /* the samples' times in place of their values */
+    bool floats_only; /* info metrics: a histogram is an error */
     double *v;
     const struct fhist **hist;
 };
@@ -125,6 +154,23 @@ static bool keep_hists(struct pq_ev *ev, const struct pq_grid *g, const struct f
     return true;
 }
 
+static bool has_hist(const struct series_data *d)
+{
+    for (size_t i = 0; d->hist && i < d->n; i++)
+        if (d->hist[i] && !stale_at(d, i))
+            return true;
+    return false;
+}
+
+static bool not_info(struct pq_ev *ev, struct labels labels)
+{
+    struct buf b = BUF_INIT;
+    labels_format(&b, labels);
+    pq_failf(ev, "this should be an info metric, with float samples: %.*s", STR_FMT(buf_view(&b)));
+    buf_deinit(&b);
+    return false;
+}
+
 static bool each_instant(struct instant *q, const struct promql_expr *e, pq_sink sink, void *arg)
 {
     struct pq_ev *ev = q->ev;
@@ -143,6 +189,10 @@ static bool each_instant(struct instant *q, const struct promql_expr *e, pq_sink
             return false;
         if (d.n == 0)
             continue;
+        if (d.hist && e->u.selector.stats && !stats_only(ev, &d))
+            return false;
+        if (q->floats_only && has_hist(&d))
+            return not_info(ev, set->ops->labels(set, i));
         if (smoothed ? !fill_smoothed(q, &d, &found) : (found = fill_instant(q, &d, &any_hist), false))
             return false;
         if (found == 0)
@@ -183,13 +233,15 @@ static bool keep_series(void *arg, struct pq_series *s)
     return pq_copy_series(k->ev, k->g, s, &copy) && pq_matrix_push(k->ev, k->m, copy);
 }
 
-bool pq_select_timestamps(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *out)
+bool pq_select_timestamps(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, bool floats_only,
+                          struct pq_matrix *out)
 {
     struct instant q;
     struct keep k = {ev, g, out};
     if (!instant_init(ev, g, e, &q))
         return false;
     q.timestamps = true;
+    q.floats_only = floats_only;
     return each_instant(&q, e, keep_series, &k);
 }
 
@@ -283,6 +335,8 @@ static bool matrix_each(struct pq_ev *ev, const struct pq_grid *g, const struct 
             return false;
         if (d.n == 0)
             continue;
+        if (d.hist && s->u.selector.stats && !stats_only(ev, &d))
+            return false;
         if (!take_apart(ev, &d, &room, &samples))
             return false;
         if (samples.n + samples.n_hist && !fn(arg, set->ops->labels(set, i), false, &samples))

@@ -154,7 +154,7 @@ static bool call_timestamp(struct pq_ev *ev, const struct pq_grid *g, const stru
 {
     const struct promql_expr *arg = pq_unparen(e->u.call.args[0]);
     if (arg->kind == PQ_SELECTOR) {
-        if (!pq_select_timestamps(ev, g, arg, m))
+        if (!pq_select_timestamps(ev, g, arg, false, m))
             return false;
         return finish(ev, g, m);
     }

@@ -107,7 +107,7 @@ static bool fetch(struct info *q)
     s->kind = PQ_SELECTOR;
     s->u.selector.matchers = m;
     s->u.selector.n_matchers = n;
-    return pq_select_timestamps(q->ev, q->g, s, &q->infos);
+    return pq_select_timestamps(q->ev, q->g, s, true, &q->infos);
 }
 
 /* The number of (name, instance, job); UINT32_MAX: none yet, or no memory. */

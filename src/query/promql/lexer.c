@@ -153,7 +153,10 @@ static bool accept_duration_rest(struct pq_lexer *l)
             return false;
         (void)accept(l, "s");
     }
-    return !is_alnum(peek(l));
+    if (!is_alnum(peek(l)))
+        return true;
+    l->pos++; /* shown in the message */
+    return false;
 }
 
 static struct pq_item lex_number_or_duration(struct pq_lexer *l, uint32_t start)
@@ -164,14 +167,58 @@ static struct pq_item lex_number_or_duration(struct pq_lexer *l, uint32_t start)
         return make(l, start, TOK_NUMBER, PQ_OP_NONE);
     if (accept_duration_rest(l))
         return make(l, start, TOK_DURATION, PQ_OP_NONE);
-    if (l->pos < l->in.n && is_alnum(peek(l)))
-        l->pos++;
     return fail(l, start, "bad number or duration syntax: \"%.*s\"", (int)(l->pos - start > 64 ? 64 : l->pos - start),
                 l->in.p + start);
 }
 
+static int digit_value(int c)
+{
+    if (is_digit(c))
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
+}
+
+/* The digits of an escape; l->pos is behind its letter, or at its first octal digit. */
+static bool lex_escape_digits(struct pq_lexer *l, uint32_t start, size_t n, int base, struct pq_item *out)
+{
+    char r[16];
+    for (; n > 0; n--, l->pos++) {
+        int c = peek(l);
+        if (c != END && digit_value(c) < base)
+            continue;
+        if (c == END)
+            *out = fail(l, start, "escape sequence not terminated");
+        else
+            *out = fail(l, start, "illegal character U+%04X %s in escape sequence", (unsigned)c, rune_at(l, l->pos, r));
+        return false;
+    }
+    return true;
+}
+
+/* l->pos is behind the backslash. */
+static bool lex_escape(struct pq_lexer *l, uint32_t start, char quote, struct pq_item *out)
+{
+    char r[16];
+    int c = peek(l);
+    if (c == END) {
+        *out = fail(l, start, "escape sequence not terminated");
+        return false;
+    }
+    if (c >= '0' && c <= '7')
+        return lex_escape_digits(l, start, 3, 8, out);
+    l->pos++;
+    if (c == 'x' || c == 'u' || c == 'U')
+        return lex_escape_digits(l, start, c == 'x' ? 2 : c == 'u' ? 4 : 8, 16, out);
+    if (c == quote || in_set(c, "abfnrtv\\"))
+        return true;
+    *out = fail(l, start, "unknown escape sequence U+%04X %s", (unsigned)c, rune_at(l, l->pos - 1, r));
+    return false;
+}
+
 static struct pq_item lex_string(struct pq_lexer *l, uint32_t start)
 {
+    struct pq_item error;
     char quote = l->in.p[start];
     l->pos = start + 1;
     for (;;) {
@@ -181,14 +228,8 @@ static struct pq_item lex_string(struct pq_lexer *l, uint32_t start)
         l->pos++;
         if (c == quote)
             break;
-        if (c == '\\' && quote != '`') {
-            c = peek(l);
-            if (c == END)
-                return fail(l, start, "escape sequence not terminated");
-            if (!in_set(c, "abfnrtv\\01234567xuU") && c != quote)
-                return fail(l, start, "unknown escape sequence U+%04X '%c'", (unsigned)c, c >= 0x20 && c < 0x7f ? c : '?');
-            l->pos++;
-        }
+        if (c == '\\' && quote != '`' && !lex_escape(l, start, quote, &error))
+            return error;
     }
     struct pq_item item = make(l, start, TOK_STRING, PQ_OP_NONE);
     if (!str_is_utf8(item.text))
@@ -313,7 +354,7 @@ static struct pq_item lex_duration_start(struct pq_lexer *l, uint32_t start)
         return make(l, start, TOK_LPAREN, PQ_OP_NONE);
     case ')':
         if (--l->paren_depth < 0)
-            return fail(l, start, "unexpected right parenthesis ')'");
+            return fail(l, start + 1, "unexpected right parenthesis ')'");
         return make(l, start, TOK_RPAREN, PQ_OP_NONE);
     case ',':
         return make(l, start, TOK_COMMA, PQ_OP_NONE);
@@ -393,7 +434,7 @@ static struct pq_item lex_statement(struct pq_lexer *l, uint32_t start)
         return make(l, start, TOK_LPAREN, PQ_OP_NONE);
     case ')':
         if (--l->paren_depth < 0)
-            return fail(l, start, "unexpected right parenthesis ')'");
+            return fail(l, start + 1, "unexpected right parenthesis ')'");
         return make(l, start, TOK_RPAREN, PQ_OP_NONE);
     case '{':
         l->brace_open = true;

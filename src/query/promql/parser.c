@@ -194,11 +194,35 @@ static bool number_value(struct parser *p, struct pq_item item, double *out)
         *out = v;
         return true;
     }
-    if (str_to_f64(str_make(digits, n), out))
-        return true;
+    if (str_to_f64(str_make(digits, n), out)) {
+        if (!isinf(*out) || digits[0] > '9')
+            return true;
+        error_at(p, item.pos, "error parsing number: strconv.ParseFloat: parsing \"%.*s\": value out of range", STR_FMT(s));
+        return false;
+    }
 bad:
     error_at(p, item.pos, "error parsing number: strconv.ParseFloat: parsing \"%.*s\": invalid syntax", STR_FMT(s));
     return false;
+}
+
+static node *bad_duration(struct parser *p, struct pq_item item, const struct err *why)
+{
+    if (strncmp(why->message, "duration", 8) == 0)
+        return error_at(p, item.pos, "duration out of range");
+    for (size_t i = 0, u; i < item.text.n; i = u) {
+        static const char *const units[] = {"ms", "s", "m", "h", "d", "w", "y"};
+        while (i < item.text.n && item.text.p[i] >= '0' && item.text.p[i] <= '9')
+            i++;
+        for (u = i; u < item.text.n && (item.text.p[u] < '0' || item.text.p[u] > '9'); u++) {
+        }
+        struct str unit = str_sub(item.text, i, u - i);
+        bool known = false;
+        for (size_t k = 0; k < sizeof(units) / sizeof(units[0]); k++)
+            known |= str_eqz(unit, units[k]);
+        if (!known)
+            return error_at(p, item.pos, "unknown unit \"%.*s\" in duration \"%.*s\"", STR_FMT(unit), STR_FMT(item.text));
+    }
+    return error_at(p, item.pos, "not a valid duration string: \"%.*s\"", STR_FMT(item.text));
 }
 
 static node *parse_number(struct parser *p)
@@ -209,8 +233,7 @@ static node *parse_number(struct parser *p)
         int64_t ms;
         struct err e;
         if (!duration_parse(item.text, &ms, &e))
-            return error_at(p, item.pos, "%s",
-                            strncmp(e.message, "duration", 8) == 0 ? "duration out of range" : "not a valid duration string");
+            return bad_duration(p, item, &e);
         v = (double)ms / 1000;
     } else if (!number_value(p, item, &v)) {
         return NULL;
@@ -612,7 +635,9 @@ static node *parse_at(struct parser *p, node *e)
         if (!n)
             return NULL;
         ts = minus ? -n->u.number.value : n->u.number.value;
-        if (!isfinite(ts) || ts >= 9223372036854775807.0 || ts <= -9223372036854775808.0)
+        if (!isfinite(ts))
+            return error_at(p, e->start, "timestamp out of bounds for @ modifier: %s", isnan(ts) ? "NaN" : ts > 0 ? "+Inf" : "-Inf");
+        if (ts >= 9223372036854775807.0 || ts <= -9223372036854775808.0)
             return error_at(p, e->start, "timestamp out of bounds for @ modifier: %f", ts);
         ts = round(ts * 1000);
         if (ts >= 9.2e18 || ts <= -9.2e18)
