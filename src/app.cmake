@@ -1,6 +1,6 @@
 # The two executables. app/cli is the machinery of command lines; app/server and app/agent hold each one's
 # commands, wiring and main.
-hinomi_room(app_cli DIR app/cli LINK base)
+hinomi_room(app_cli DIR app/cli LINK os base)
 hinomi_room(app_server DIR app/server EXCLUDE "/main\\.c$"
             LINK app_cli api feature_collect feature_ingest feature_rule feature_notify feature_account feature_agent
                  inventory promql store_series store_state net codec os model base)
@@ -21,6 +21,14 @@ add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/assets.c
 add_library(app_web STATIC ${CMAKE_BINARY_DIR}/assets.c)
 target_include_directories(app_web PRIVATE ${CMAKE_SOURCE_DIR}/src)
 target_link_libraries(app_server PUBLIC app_web)
+
+# The agent stays small: no series store, no SQLite, no query language (--as-needed drops what archives named in vain).
+hinomi_room(app_agent DIR app/agent EXCLUDE "/main\\.c$"
+            LINK app_cli feature_agent feature_collect feature_ingest pipe net codec os model base)
+add_executable(hinomi-agent app/agent/main.c)
+target_link_libraries(hinomi-agent PRIVATE app_agent)
+target_link_options(hinomi-agent PRIVATE -Wl,--as-needed)
+set_target_properties(hinomi-agent PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
 add_executable(hinomi app/server/main.c)
 target_link_libraries(hinomi PRIVATE app_server)

@@ -33,6 +33,8 @@ bool conf_yaml_decode_node(const struct conf_node *node, const struct conf_table
 void conf_yaml_format_diags(const struct conf_diags *diags, struct buf *out);
 /* Prints an object back as YAML (defaults left out unless all; secrets as <secret>). */
 void conf_yaml_encode(const struct conf_table *table, const void *object, bool all, struct buf *out);
+/* Prints a tree back as YAML, as it was written but for layout. */
+void conf_yaml_encode_node(const struct conf_node *node, struct buf *out);
 /* The manual's Markdown of a table and all tables below it. */
 void conf_markdown(const struct conf_table *table, struct buf *out);
 

@@ -7,6 +7,7 @@
 struct print {
     struct buf *out;
     bool all;
+    bool variables; /* ${NAME} is one: text that was not expanded */
     struct arena arena; /* default objects to compare with */
 };
 
@@ -41,7 +42,7 @@ static void print_text(struct print *p, struct str s)
     buf_putc(p->out, '"');
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        if (c == '$' && i + 2 < s.n && s.p[i + 1] == '{' && ((s.p[i + 2] >= 'A' && s.p[i + 2] <= 'Z') || s.p[i + 2] == '_'))
+        if (c == '$' && !p->variables && i + 2 < s.n && s.p[i + 1] == '{' && ((s.p[i + 2] >= 'A' && s.p[i + 2] <= 'Z') || s.p[i + 2] == '_'))
             buf_putz(p->out, "$$"); /* not a variable of the environment */
         else if (c == '"' || c == '\\')
             buf_printf(p->out, "\\%c", c);
@@ -85,10 +86,13 @@ static void print_node(struct print *p, const struct conf_node *n, unsigned by)
 {
     if (n->kind == CONF_KIND_SCALAR) {
         buf_putc(p->out, ' ');
-        if (!n->quoted && is_number_or_word(n->text))
+        if (!n->quoted && is_number_or_word(n->text)) {
             buf_puts(p->out, n->text);
-        else
+        } else {
+            p->variables = !n->literal;
             print_text(p, n->text);
+            p->variables = false;
+        }
         buf_putc(p->out, '\n');
     } else if (n->kind == CONF_KIND_NULL || n->n == 0) {
         buf_putz(p->out, n->kind == CONF_KIND_NULL ? "\n" : n->kind == CONF_KIND_MAP ? " {}\n" : " []\n");
@@ -105,6 +109,20 @@ static void print_node(struct print *p, const struct conf_node *n, unsigned by)
             print_node(p, n->value[i], by + 2);
         }
     }
+}
+
+void conf_yaml_encode_node(const struct conf_node *node, struct buf *out)
+{
+    struct print p = {.out = out};
+    struct buf b = BUF_INIT;
+    p.out = &b;
+    print_node(&p, node, 0);
+    size_t skip = b.n && buf_ok(&b) && (b.p[0] == '\n' || b.p[0] == ' ') ? 1 : 0; /* what parts a value from its key */
+    if (buf_ok(&b) && b.n)
+        buf_put(out, b.p + skip, b.n - skip);
+    else if (!buf_ok(&b))
+        out->failed = true;
+    buf_deinit(&b);
 }
 
 static void print_duration(struct print *p, int64_t v)

@@ -392,6 +392,25 @@ static void encode_and_decode_again(void **state)
     buf_deinit(&twice);
 }
 
+static void trees_print_as_they_were_written(void **state)
+{
+    struct fixture *f = *state;
+    const char *text = "a:\n  - 1\n  -\n    b: \"${X} \\\"\"\n    c: \"$${Y}\"\n  - []\nd:\n  true\n";
+    struct conf_node *n = parse(f, "a.yml", text);
+    struct buf once = BUF_INIT, twice = BUF_INIT;
+    conf_yaml_encode_node(n, &once);
+    assert_non_null(strstr(once.p, "b: \"${X} \\\"\""));
+    n = conf_yaml_parse(buf_view(&once), "b.yml", &f->a, &f->diags);
+    assert_non_null(n);
+    conf_yaml_encode_node(n, &twice);
+    assert_string_equal(once.p, twice.p);
+    buf_reset(&once);
+    conf_yaml_encode_node(parse(f, "l.yml", "- x\n- '${X}'\n"), &once);
+    assert_string_equal(once.p, "- x\n- \"$${X}\"\n");
+    buf_deinit(&once);
+    buf_deinit(&twice);
+}
+
 static void manual(void **state)
 {
     (void)state;
@@ -436,6 +455,7 @@ int main(void)
                                        T(unknown_keys),      T(ignored_keys_warn), T(duplicate_keys),
                                        T(syntax_errors_have_a_place), T(environment), T(secrets_from_files),
                                        T(anchors_and_merge_keys), T(bombs),        T(merging_files),
-                                       T(encode_and_decode_again), T(manual),      T(corpus)};
+                                       T(encode_and_decode_again), T(manual),
+                                       T(trees_print_as_they_were_written), T(corpus)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* hinomi user | token: on the data folder itself, beside a running server or without one. */
 #include "app/server/commands.h"
-#include "app/server/datadir.h"
+#include "app/cli/datadir.h"
 #include "feature/account/account.h"
 #include "os/clock.h"
 #include "os/file.h"
@@ -19,7 +19,7 @@ struct session {
 static bool open_accounts(const struct cli_args *args, struct session *s)
 {
     *s = (struct session){.state = NULL};
-    const char *data = datadir_choose(cli_flag(args, "data"), &s->a, &s->err);
+    const char *data = datadir_choose("hinomi", cli_flag(args, "data"), &s->a, &s->err);
     if (!data || (!file_exists(data) && !file_mkdirs(data, 0750, &s->err)) || !datadir_become_owner(data, &s->err))
         return false;
     const char *path = arena_printf(&s->a, "%s/state.db", data).p;

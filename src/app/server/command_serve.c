@@ -1,6 +1,6 @@
 /* hinomi serve: starts, waits for signals, stops. */
 #include "app/server/commands.h"
-#include "app/server/datadir.h"
+#include "app/cli/datadir.h"
 #include "app/server/server.h"
 #include "base/log.h"
 #include "os/clock.h"
@@ -61,7 +61,7 @@ int command_serve(const struct cli_args *args)
     struct arena a = ARENA_INIT;
     sigset_t signals;
     err_reset(&err);
-    const char *data = datadir_choose(cli_flag(args, "data"), &a, &err);
+    const char *data = datadir_choose("hinomi", cli_flag(args, "data"), &a, &err);
     if (!data) {
         arena_deinit(&a);
         return cli_fail(args, &err);

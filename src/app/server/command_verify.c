@@ -1,6 +1,6 @@
 /* hinomi verify: reads everything in a data folder. */
 #include "app/server/commands.h"
-#include "app/server/datadir.h"
+#include "app/cli/datadir.h"
 #include "os/file.h"
 #include "store/series/series.h"
 #include "store/state/state.h"
@@ -14,7 +14,7 @@ int command_verify(const struct cli_args *args)
     struct err err;
     bool series_clean = true, state_clean = true;
     err_reset(&err);
-    const char *data = datadir_choose(cli_flag(args, "data"), &a, &err);
+    const char *data = datadir_choose("hinomi", cli_flag(args, "data"), &a, &err);
     const char *series = data ? arena_printf(&a, "%s/series", data).p : NULL;
     const char *state = data ? arena_printf(&a, "%s/state.db", data).p : NULL;
     bool ok = series && state;

@@ -69,7 +69,7 @@ static const struct cli_command commands[] = {
      .flags = FLAGS(&flag_data)},
     {.name = "token revoke", .operands = "ID", .operands_min = 1, .operands_max = 1, .run = command_token_revoke,
      .help = "End a token; a running server knows within ten seconds.", .flags = FLAGS(&flag_data)},
-    {.name = "agent token", .operands = "", .run = command_agent_token,
+    {.name = "agent enroll-token", .operands = "", .run = command_agent_token,
      .help = "Make a token that enrols one more host, and print the command to run there.", .flags = FLAGS(&flag_note, &flag_server, &flag_token_file)},
     {.name = "version", .operands = "", .run = command_version, .help = "Print the version."},
     {.name = "completion", .operands = "SHELL", .operands_min = 1, .operands_max = 1, .choices = shells, .run = command_completion,

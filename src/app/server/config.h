@@ -42,6 +42,12 @@ struct config_collect {
     struct collect_config options; /* first: its table's offsets count from here */
     bool enabled;
 };
+struct config_agents { /* what hinomi-agent on matching hosts shall do beside watching its host */
+    struct str host;   /* anchored regular expression over the agent's host name */
+    int64_t interval_ms;
+    const struct conf_node *scrape_configs;
+    struct conf_source at;
+};
 struct config_root {
     struct conf_strs include;
     struct config_server server;
@@ -54,6 +60,7 @@ struct config_root {
     bool builtin_rules;
     struct notify_conf notify;
     struct inventory_config inventory;
+    struct conf_list agents; /* struct config_agents */
 };
 
 struct config {

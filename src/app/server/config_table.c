@@ -125,6 +125,44 @@ static const struct conf_table query_table = {.name = "query", .help = "Limits o
                                               .size = sizeof(struct config_query), .options = query_options,
                                               .n = CONF_N(query_options), .source_offset = SIZE_MAX};
 
+/* Scrapes of an agent travel as text and are decoded there, so that secrets in files and variables are the agent's
+ * own; here they are checked for their shape. */
+static bool check_agents(void *object, struct arena *a, struct err *err)
+{
+    const struct config_agents *g = object;
+    struct conf_diags diags = {.arena = a};
+    bool ok = true;
+    if (!g->scrape_configs)
+        return true;
+    if (g->scrape_configs->kind != CONF_KIND_LIST)
+        return err_set_at(err, ERR_BAD_INPUT, g->scrape_configs->at.line, g->scrape_configs->at.column,
+                          "scrape_configs: expected a list (lines that begin with \"- \")");
+    for (size_t i = 0; ok && i < g->scrape_configs->n; i++) {
+        struct ingest_scrape_config *c = ARENA_NEW(a, struct ingest_scrape_config);
+        ok = c && conf_yaml_decode_node(g->scrape_configs->value[i], &ingest_scrape_config_table, NULL, a, c, &diags);
+    }
+    if (ok)
+        return true;
+    for (size_t i = 0; i < diags.n; i++)
+        if (!diags.v[i].warning)
+            return err_set_at(err, ERR_BAD_INPUT, diags.v[i].line, diags.v[i].column, "%s", diags.v[i].message);
+    return arena_err(a, err);
+}
+static const struct conf_option agents_options[] = {
+    {.name = "host", .type = CONF_REGEX, .offset = AT(config_agents, host), .def = ".*",
+     .help = "Which agents: an anchored regular expression over their host names. The first entry that matches counts.",
+     .help_ja = "対象のエージェント（ホスト名に対する全体一致の正規表現）。最初に一致した項目が有効。"},
+    {.name = "interval", .type = CONF_DURATION, .offset = AT(config_agents, interval_ms), .def = "1s", .min = 100, .max = 300000,
+     .help = "How often they read their host.", .help_ja = "ホストを読み取る間隔。"},
+    {.name = "scrape_configs", .type = CONF_NODE, .offset = AT(config_agents, scrape_configs),
+     .help = "What they scrape, in Prometheus's grammar; files and variables are those of the agent's host.",
+     .help_ja = "エージェントが scrape する対象（Prometheus の書式）。ファイルと環境変数はエージェント側のもの。"},
+};
+static const struct conf_table agents_table = {.name = "agents", .help = "What hinomi-agent does on other hosts.",
+                                               .size = sizeof(struct config_agents), .options = agents_options,
+                                               .n = CONF_N(agents_options), .source_offset = AT(config_agents, at),
+                                               .check = check_agents};
+
 /* Tables that are made of others at start: C cannot join constant arrays. */
 enum { JOINED_MAX = 96 };
 static struct conf_option global_options[JOINED_MAX], collect_options[JOINED_MAX];
@@ -216,6 +254,9 @@ static const struct conf_option root_options[] = {
      .help = "Who answers for services and hosts.", .help_ja = "サービスやホストの担当。"},
     {.name = "channels", .type = CONF_LIST, .offset = AT(config_root, inventory.channels), .table = &inventory_channel_table,
      .help = "Where people talk about them.", .help_ja = "連絡に使うチャンネル。"},
+    {.name = "agents", .type = CONF_LIST, .offset = AT(config_root, agents), .table = &agents_table,
+     .help = "What hinomi-agent does on other hosts; agents take changes within half a minute.",
+     .help_ja = "他のホストの hinomi-agent がすること。変更は 30 秒以内に伝わる。"},
     {.name = "alerting", .type = CONF_NODE, .help = "", .ignored = hinomi_rings},
     {.name = "remote_write", .type = CONF_NODE, .help = "", .ignored = "hinomi keeps the samples itself and does not send them on"},
     {.name = "remote_read", .type = CONF_NODE, .help = "", .ignored = "hinomi reads its own store only"},

@@ -1,8 +1,9 @@
 #include "app/server/server.h"
 
-#include "app/server/datadir.h"
+#include "app/cli/datadir.h"
 #include "app/server/web.h"
 #include "base/log.h"
+#include "base/regex.h"
 #include "base/stats.h"
 #include "os/clock.h"
 #include "os/file.h"
@@ -160,10 +161,32 @@ static void agent_meta(void *self, const struct metric_meta *m, size_t n)
         log_warn("agents", "metadata of metrics could not be kept: %s", err.message);
 }
 
+static void agent_config(void *self, struct str agent_id, struct str host, struct buf *scrape_configs, int64_t *out_interval_ms)
+{
+    struct server *s = self;
+    struct config *c = server_config(s);
+    const struct config_agents *v = c->root.agents.v;
+    bool found = false;
+    (void)agent_id;
+    for (size_t i = 0; i < c->root.agents.n && !found; i++) {
+        struct err err;
+        err_reset(&err);
+        struct regex *re = regex_new(v[i].host, true, &err);
+        found = re && regex_match(re, host);
+        regex_free(re);
+        if (found && v[i].scrape_configs)
+            conf_yaml_encode_node(v[i].scrape_configs, scrape_configs);
+        if (found)
+            *out_interval_ms = v[i].interval_ms;
+    }
+    config_unref(c);
+}
+
 static bool open_agents(struct server *s, struct err *err)
 {
     struct agent_server_options o = {.state = s->state, .sink = series_sink(s->series), .clock = s->clock, .position = agent_position,
-                                     .position_self = s->series, .meta = agent_meta, .meta_self = s->series};
+                                     .position_self = s->series, .meta = agent_meta, .meta_self = s->series, .config = agent_config,
+                                     .config_self = s};
     s->agents = agent_server_open(&o, err);
     if (!s->agents)
         return false;

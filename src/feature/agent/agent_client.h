@@ -56,6 +56,7 @@ void agent_transport_http_free(struct agent_transport_http *t);
 
 struct agent_credential { /* strings in the arena given */
     struct agent_server_address server;
+    struct str host; /* the name given at enrolment: the instance label; empty: the machine's own */
     struct str id, secret;
 };
 /* Exchanges an enrol token for this agent's own credential and writes it to <data_dir>/agent.json (0600).

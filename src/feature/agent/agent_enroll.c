@@ -13,8 +13,8 @@ static bool file_path(const char *data_dir, char *out, size_t cap, struct err *e
     return (n > 0 && (size_t)n < cap) || err_set(err, ERR_BAD_INPUT, "the path of the data folder is too long");
 }
 
-static bool write_credential(const char *path, struct agent_server_address server, struct str id, struct str secret,
-                             struct err *err)
+static bool write_credential(const char *path, struct agent_server_address server, struct str host, struct str id,
+                             struct str secret, struct err *err)
 {
     struct buf b = BUF_INIT;
     struct jsonw w = JSONW_INIT(&b);
@@ -22,6 +22,7 @@ static bool write_credential(const char *path, struct agent_server_address serve
     jsonw_kstr(&w, "server", server.url);
     if (server.ca_file.n)
         jsonw_kstr(&w, "ca_file", server.ca_file);
+    jsonw_kstr(&w, "host", host);
     jsonw_kstr(&w, "id", id);
     jsonw_kstr(&w, "secret", secret);
     jsonw_end(&w);
@@ -34,8 +35,8 @@ static bool write_credential(const char *path, struct agent_server_address serve
     return ok;
 }
 
-static bool understand(const struct agent_response *res, struct agent_server_address server, const char *path,
-                       struct err *err)
+static bool understand(const struct agent_response *res, struct agent_server_address server, struct str host,
+                       const char *path, struct err *err)
 {
     struct jsonr_doc *doc = jsonr_parse(buf_view(&res->body), NULL);
     const struct jsonr *root = doc ? jsonr_root(doc) : NULL;
@@ -43,7 +44,7 @@ static bool understand(const struct agent_response *res, struct agent_server_add
     if (res->status == 200 || res->status == 201) {
         struct str id = jsonr_get_str(root, "id"), secret = jsonr_get_str(root, "secret");
         if (id.n && secret.n)
-            ok = write_credential(path, server, id, secret, err);
+            ok = write_credential(path, server, host, id, secret, err);
         else
             err_set(err, ERR_BAD_INPUT, "the answer of %.*s is not a hinomi server's", STR_FMT(server.url));
     } else if (res->status == 401 || res->status == 403) {
@@ -77,7 +78,7 @@ bool agent_enroll(const struct agent_transport *t, struct agent_server_address s
         .method = "POST", .path = AGENT_PATH_ENROLL, .body = buf_view(&body), .content_type = "application/json"};
     struct agent_response res = {.body = BUF_INIT};
     bool ok = buf_ok(&body) || err_set(err, ERR_INTERNAL, "out of memory");
-    ok = ok && t->call(t->self, &req, &res, err) && understand(&res, server, path, err);
+    ok = ok && t->call(t->self, &req, &res, err) && understand(&res, server, host, path, err);
     buf_deinit(&res.body);
     buf_deinit(&body);
     return ok;
@@ -99,6 +100,7 @@ bool agent_credential_load(const char *data_dir, struct arena *a, struct agent_c
         const struct jsonr *root = jsonr_root(doc);
         struct agent_credential c = {.server = {arena_str(a, jsonr_get_str(root, "server")),
                                                 arena_str(a, jsonr_get_str(root, "ca_file"))},
+                                     .host = arena_str(a, jsonr_get_str(root, "host")),
                                      .id = arena_str(a, jsonr_get_str(root, "id")),
                                      .secret = arena_str(a, jsonr_get_str(root, "secret"))};
         ok = c.server.url.n && c.id.n && c.secret.n;

@@ -1,4 +1,4 @@
-#include "app/server/datadir.h"
+#include "app/cli/datadir.h"
 
 #include "os/file.h"
 
@@ -10,7 +10,7 @@
 /* Less than this and the first log segment does not fit. */
 #define DATADIR_ROOM_BYTES_MIN (UINT64_C(16) << 20)
 
-const char *datadir_choose(const char *given, struct arena *a, struct err *err)
+const char *datadir_choose(const char *name, const char *given, struct arena *a, struct err *err)
 {
     if (given && *given)
         return given;
@@ -19,12 +19,12 @@ const char *datadir_choose(const char *given, struct arena *a, struct err *err)
     if (systemd && str_next(&all, ':', &first) && first.n)
         return arena_strz(a, first);
     if (geteuid() == 0)
-        return "/var/lib/hinomi";
+        return arena_printf(a, "/var/lib/%s", name).p;
     const char *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
     if (xdg && *xdg == '/')
-        return arena_printf(a, "%s/hinomi", xdg).p;
+        return arena_printf(a, "%s/%s", xdg, name).p;
     if (home && *home == '/')
-        return arena_printf(a, "%s/.local/share/hinomi", home).p;
+        return arena_printf(a, "%s/.local/share/%s", home, name).p;
     (void)err_set(err, ERR_BAD_INPUT, "no place for data: HOME is not set; give --data DIR");
     return NULL;
 }
@@ -64,7 +64,7 @@ bool datadir_become_owner(const char *dir, struct err *err)
     struct stat st;
     if (stat(dir, &st) != 0)
         return err_sys(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_INTERNAL, errno,
-                       "the data folder %s (give --data DIR, the same as of hinomi serve)", dir);
+                       "the data folder %s (give --data DIR, the one of the service)", dir);
     if (geteuid() != 0 || st.st_uid == 0)
         return true;
     if (setegid(st.st_gid) != 0 || seteuid(st.st_uid) != 0)
