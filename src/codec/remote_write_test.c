@@ -7,7 +7,6 @@
 #include "codec/remote_write.h"
 #include "codec/snappy.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -115,9 +114,37 @@ static void test_snappy(void **unused)
     buf_deinit(&back);
 }
 
+int fuzz_remote_write(const uint8_t *data, size_t n);
+#define LLVMFuzzerTestOneInput fuzz_remote_write
+#include "codec/remote_write_fuzz.c"
+
+static void test_corpus(void **unused)
+{
+    (void)unused;
+    static const char *const names[] = {"plain", "snappy"};
+    for (size_t k = 0; k < 2; k++) {
+        char path[512];
+        unsigned char data[4096];
+        (void)snprintf(path, sizeof(path), TESTDATA_DIR "/remote_write/%s", names[k]);
+        FILE *f = fopen(path, "rb");
+        assert_non_null(f);
+        size_t n = fread(data, 1, sizeof(data), f);
+        (void)fclose(f);
+        assert_true(n > 40);
+        (void)fuzz_remote_write(data, n);
+        for (size_t i = 1; i < n; i++)
+            for (unsigned bit = 0; bit < 8; bit++) {
+                data[i] ^= (unsigned char)(1u << bit);
+                (void)fuzz_remote_write(data, n);
+                data[i] ^= (unsigned char)(1u << bit);
+            }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_truncated),
-                                       cmocka_unit_test(test_unknown_fields), cmocka_unit_test(test_snappy)};
+                                       cmocka_unit_test(test_unknown_fields), cmocka_unit_test(test_snappy),
+                                       cmocka_unit_test(test_corpus)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

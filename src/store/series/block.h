@@ -72,6 +72,7 @@ struct block {
     char path[SIO_PATH_MAX];
     char name[64];
     struct sio_map map;
+    bool borrowed; /* the map is not ours */
     struct block_info info;
     struct block_section section[SECTION_COUNT];
     uint32_t n_cols, n_segs, n_names, n_pairs;
@@ -83,6 +84,8 @@ struct block {
 };
 
 struct block *block_open(const char *dir, const char *name, struct err *err) MUST_USE;
+/* The same over bytes that outlive it (8-aligned); for the fuzz target. */
+struct block *block_view(struct str bytes, struct err *err) MUST_USE;
 struct block *block_ref(struct block *b);
 void block_unref(struct block *b);
 /* Checks the index sections once; ERR_CORRUPT. Everything below needs it to have returned true. */
@@ -112,7 +115,7 @@ roaring_bitmap_t *block_posting(const struct block *b, uint32_t pair);
 /* Shared by writer and reader */
 #define BLOCK_MAGIC "HINOMIBK"
 enum { BLOCK_VERSION = 1, BLOCK_HEADER_BYTES = 32, BLOCK_FOOTER_BYTES = 288, BLOCK_CHUNK_HEADER_BYTES = 8 };
-/* postings: 1 byte kind, then varint deltas (n <= POSTING_LIST_MAX) or a portable roaring bitmap */
-enum { POSTING_KIND_LIST = 1, POSTING_KIND_ROARING = 2, POSTING_LIST_MAX = 16 };
+/* postings: 1 byte kind, varint n, then n differences, or n runs as (distance to the end before, length - 1) */
+enum { POSTING_KIND_LIST = 1, POSTING_KIND_RUNS = 2 };
 
 #endif

@@ -45,13 +45,21 @@ static bool parse_footer(struct block *b, struct err *err)
         if (s->offset > b->map.n || s->bytes > b->map.n - s->offset || s->offset % 8)
             return err_set(err, ERR_CORRUPT, "%s: a section lies outside of the file", b->path);
     }
-    if (b->section[SECTION_SERIES].bytes != b->info.series * sizeof(struct block_series_entry) ||
+    if (b->section[SECTION_SERIES].bytes != (uint64_t)b->info.series * sizeof(struct block_series_entry) ||
         b->section[SECTION_COLS].bytes != b->n_cols * sizeof(struct block_col_entry) ||
         b->section[SECTION_SEGS].bytes != b->n_segs * sizeof(struct block_seg_entry) ||
         b->section[SECTION_NAMES].bytes != b->n_names * sizeof(struct block_name_entry) ||
         b->section[SECTION_PAIRS].bytes != b->n_pairs * sizeof(struct block_pair_entry))
         return err_set(err, ERR_CORRUPT, "%s: a section does not have the size that its count asks for", b->path);
     return true;
+}
+
+static bool parse_map(struct block *b, struct err *err)
+{
+    if (b->map.n < BLOCK_HEADER_BYTES + BLOCK_FOOTER_BYTES)
+        return err_set(err, ERR_CORRUPT, "%s has %zu bytes; a block has at least %d", b->path, b->map.n,
+                       BLOCK_HEADER_BYTES + BLOCK_FOOTER_BYTES);
+    return parse_footer(b, err);
 }
 
 struct block *block_open(const char *dir, const char *name, struct err *err)
@@ -64,12 +72,25 @@ struct block *block_open(const char *dir, const char *name, struct err *err)
     atomic_init(&b->refs, 1);
     (void)snprintf(b->path, sizeof(b->path), "%s/%s", dir, name);
     (void)snprintf(b->name, sizeof(b->name), "%s", name);
-    bool ok = sio_map(b->path, &b->map, err);
-    if (ok && b->map.n < BLOCK_HEADER_BYTES + BLOCK_FOOTER_BYTES)
-        ok = err_set(err, ERR_CORRUPT, "%s has %zu bytes; a block has at least %d", b->path, b->map.n,
-                     BLOCK_HEADER_BYTES + BLOCK_FOOTER_BYTES);
-    if (!ok || !parse_footer(b, err)) {
+    if (!sio_map(b->path, &b->map, err) || !parse_map(b, err)) {
         sio_unmap(&b->map);
+        free(b);
+        return NULL;
+    }
+    return b;
+}
+
+struct block *block_view(struct str bytes, struct err *err)
+{
+    struct block *b = calloc(1, sizeof(*b));
+    if (!b) {
+        err_set(err, ERR_INTERNAL, "out of memory");
+        return NULL;
+    }
+    atomic_init(&b->refs, 1);
+    b->borrowed = true;
+    b->map = (struct sio_map){(const uint8_t *)bytes.p, bytes.n};
+    if (!parse_map(b, err)) {
         free(b);
         return NULL;
     }
@@ -86,7 +107,8 @@ void block_unref(struct block *b)
 {
     if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
         return;
-    sio_unmap(&b->map);
+    if (!b->borrowed)
+        sio_unmap(&b->map);
     if (atomic_load(&b->unlink_last))
         (void)unlink(b->path);
     free(b);
@@ -224,22 +246,50 @@ uint32_t block_find(const struct block *b, struct labels ls)
 
 /* Index */
 
+static bool posting_runs(struct cur *c, uint64_t n, uint32_t series, roaring_bitmap_t *r)
+{
+    uint64_t end = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t gap = cur_varint(c), more = cur_varint(c);
+        if (!cur_ok(c) || gap > series || more > series || end + gap + more >= series)
+            return false;
+        roaring_bitmap_add_range(r, end + gap, end + gap + more + 1);
+        end += gap + more + 1;
+    }
+    return true;
+}
+
+static bool posting_list(struct cur *c, uint64_t n, uint32_t series, roaring_bitmap_t *r)
+{
+    uint32_t ids[512], k = 0;
+    uint64_t id = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t gap = cur_varint(c);
+        if (!cur_ok(c) || gap > series || (i && !gap) || (id += gap) >= series)
+            return false;
+        ids[k++] = (uint32_t)id;
+        if (k == sizeof(ids) / sizeof(ids[0]) || i + 1 == n) {
+            roaring_bitmap_add_many(r, k, ids);
+            k = 0;
+        }
+    }
+    return true;
+}
+
 roaring_bitmap_t *block_posting(const struct block *b, uint32_t pair)
 {
     uint32_t at = pair_at(b, pair)->posting;
     struct cur c = cur_from(str_make((const char *)section(b, SECTION_POSTINGS) + at, b->section[SECTION_POSTINGS].bytes - at));
     unsigned kind = cur_u8(&c);
     uint64_t n = cur_varint(&c);
-    if (kind == POSTING_KIND_ROARING) {
-        struct str bytes = cur_bytes(&c, n);
-        return cur_ok(&c) ? roaring_bitmap_portable_deserialize_safe(bytes.p, bytes.n) : NULL;
-    }
-    uint32_t ids[POSTING_LIST_MAX], id = 0;
-    if (kind != POSTING_KIND_LIST || n > POSTING_LIST_MAX)
-        return NULL;
-    for (uint64_t i = 0; i < n; i++)
-        ids[i] = id += (uint32_t)cur_varint(&c);
-    return cur_ok(&c) ? roaring_bitmap_of_ptr((size_t)n, ids) : NULL;
+    roaring_bitmap_t *r = roaring_bitmap_create();
+    bool ok = r && cur_ok(&c) &&
+              (kind == POSTING_KIND_LIST   ? posting_list(&c, n, b->info.series, r)
+               : kind == POSTING_KIND_RUNS ? posting_runs(&c, n, b->info.series, r)
+                                           : false);
+    if (!ok && r)
+        roaring_bitmap_free(r);
+    return ok ? r : NULL;
 }
 
 static const struct block_name_entry *find_name(const struct block *b, struct str name)

@@ -351,33 +351,34 @@ static int cmp_pairs(const void *a, const void *b)
     return c ? c : str_cmp(x->value, y->value);
 }
 
-static bool put_posting(struct buf *out, const struct wpair *p)
+/* A list of differences, or runs of neighbours: whichever is shorter. */
+static bool put_posting(struct block_writer *w, struct buf *out, const struct wpair *p)
 {
-    if (p->n <= POSTING_LIST_MAX) {
-        buf_putc(out, POSTING_KIND_LIST);
-        buf_varint(out, p->n);
-        buf_puts(out, buf_view(&p->ids));
-        return true;
-    }
-    roaring_bitmap_t *r = roaring_bitmap_create();
-    if (!r)
-        return false;
+    struct buf *runs = &w->key;
     struct cur c = cur_from(buf_view(&p->ids));
-    uint32_t id = 0;
-    for (uint32_t i = 0; i < p->n; i++) {
-        id += (uint32_t)cur_varint(&c);
-        roaring_bitmap_add(r, id);
+    uint32_t id = 0, from = 0, end = 0, n_runs = 0; /* [from, end) is the run at hand */
+    buf_reset(runs);
+    for (uint32_t i = 0, last_end = 0; i <= p->n; i++) {
+        if (i < p->n)
+            id += (uint32_t)cur_varint(&c);
+        if (i < p->n && i && id == end) {
+            end++;
+            continue;
+        }
+        if (i) {
+            buf_varint(runs, from - last_end);
+            buf_varint(runs, end - from - 1);
+            last_end = end;
+            n_runs++;
+        }
+        from = id;
+        end = id + 1;
     }
-    (void)roaring_bitmap_run_optimize(r);
-    size_t bytes = roaring_bitmap_portable_size_in_bytes(r);
-    bool ok = buf_reserve(out, bytes + 8);
-    if (ok) {
-        buf_putc(out, POSTING_KIND_ROARING);
-        buf_varint(out, bytes);
-        out->n += roaring_bitmap_portable_serialize(r, out->p + out->n);
-    }
-    roaring_bitmap_free(r);
-    return ok;
+    bool shorter = runs->n < p->ids.n;
+    buf_putc(out, shorter ? POSTING_KIND_RUNS : POSTING_KIND_LIST);
+    buf_varint(out, shorter ? n_runs : p->n);
+    buf_puts(out, shorter ? buf_view(runs) : buf_view(&p->ids));
+    return buf_ok(runs) && buf_ok(out);
 }
 
 /* names, pairs, their text and postings; afterwards pair_v[i]->sorted is still by appearance: map[] has the rank */
@@ -406,7 +407,7 @@ static bool put_symbols(struct block_writer *w, struct block_section *sections, 
         struct block_pair_entry p = {(uint32_t)text.n, (uint32_t)v[i]->value.n, (uint32_t)postings.n, n_names - 1};
         buf_puts(&text, v[i]->value);
         buf_put(&pairs, &p, sizeof(p));
-        ok = put_posting(&postings, v[i]);
+        ok = put_posting(w, &postings, v[i]);
     }
     if (n_names)
         buf_put(&names, &name, sizeof(name));

@@ -45,15 +45,20 @@ static void free_meta(struct series_store *s)
     map_deinit(&s->agents);
 }
 
-static void store_free(struct series_store *s)
+void store_free_parts(struct series_store *s)
 {
     wal_free(s->wal);
     head_deinit(&s->head);
     blockset_unref(s->blocks);
     free_meta(s);
-    free(s->replay_slots);
+    store_replay_end(s);
     buf_deinit(&s->scratch_run);
     buf_deinit(&s->scratch_wal);
+}
+
+static void store_free(struct series_store *s)
+{
+    store_free_parts(s);
     rwlock_deinit(&s->lock);
     mutex_deinit(&s->maint);
     mutex_deinit(&s->wake_lock);
@@ -86,9 +91,7 @@ static bool replay(struct series_store *s, uint64_t *out_epoch, struct err *err)
     int64_t start = clock_mono_ms(&s->clock);
     if (!wal_replay(s->wal_dir, s->manifest_epoch, &r, err))
         return false;
-    free(s->replay_slots);
-    s->replay_slots = NULL;
-    s->n_replay_slots = 0;
+    store_replay_end(s);
     if (r.records)
         log_info("series", "replayed %llu log records (%llu bytes, %llu samples) in %lld ms%s", (unsigned long long)r.records,
                  (unsigned long long)r.bytes, (unsigned long long)s->head.samples,

@@ -1,9 +1,3 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "os/file.h"
 #include "store/series/series_testlib.h"
 
@@ -12,6 +6,15 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Not cmocka's: this file is linked into benchmarks and fuzz targets too. */
+#define check(cond) ((cond) ? (void)0 : fail(__LINE__, #cond))
+#define check_eq(a, b) check((a) == (b))
+_Noreturn static void fail(int line, const char *what)
+{
+    (void)fprintf(stderr, "series_testlib.c:%d: %s\n", line, what);
+    abort();
+}
 
 uint64_t test_rnd(uint64_t *x)
 {
@@ -25,9 +28,9 @@ char *test_dir(void)
 {
     const char *base = getenv("TMPDIR");
     char *dir = malloc(256);
-    assert_non_null(dir);
+    check((dir) != NULL);
     (void)snprintf(dir, 256, "%s/series-XXXXXX", base ? base : "/tmp");
-    assert_non_null(mkdtemp(dir));
+    check((mkdtemp(dir)) != NULL);
     return dir;
 }
 
@@ -35,7 +38,7 @@ void test_dir_free(char *dir)
 {
     struct err err = {0};
     if (!file_remove_tree(dir, &err))
-        fail_msg("%s", err.message);
+        fail(__LINE__, err.message);
     free(dir);
 }
 
@@ -44,24 +47,24 @@ void test_copy_tree(const char *from, const char *to)
     struct err err = {0};
     struct arena a = ARENA_INIT;
     char **names;
-    size_t n;
+    size_t n = 0;
     if (!file_mkdirs(to, 0750, &err) || !file_list(from, &a, &names, &n, &err))
-        fail_msg("%s", err.message);
+        fail(__LINE__, err.message);
     for (size_t i = 0; i < n; i++) {
         char x[1024], y[1024];
         struct stat st;
         (void)snprintf(x, sizeof(x), "%s/%s", from, names[i]);
         (void)snprintf(y, sizeof(y), "%s/%s", to, names[i]);
-        assert_int_equal(stat(x, &st), 0);
+        check_eq(stat(x, &st), 0);
         if (S_ISDIR(st.st_mode)) {
             test_copy_tree(x, y);
             continue;
         }
         struct buf b = BUF_INIT;
         int fd;
-        assert_true(file_read(x, (size_t)1 << 30, &b, &err));
-        assert_true(file_open(y, O_WRONLY | O_CREAT | O_TRUNC, 0640, &fd, &err));
-        assert_true(file_write_all(fd, b.p, b.n, y, &err));
+        check(file_read(x, (size_t)1 << 30, &b, &err));
+        check(file_open(y, O_WRONLY | O_CREAT | O_TRUNC, 0640, &fd, &err));
+        check(file_write_all(fd, b.p, b.n, y, &err));
         file_close(fd);
         buf_deinit(&b);
     }
@@ -72,7 +75,7 @@ void naive_init(struct naive *n, size_t series)
 {
     n->n = series;
     n->s = calloc(series, sizeof(*n->s));
-    assert_non_null(n->s);
+    check((n->s) != NULL);
     for (size_t i = 0; i < series; i++) {
         struct naive_series *s = &n->s[i];
         (void)snprintf(s->text[0], sizeof(s->text[0]), "metric_%zu", i % 7);
@@ -105,7 +108,7 @@ int naive_put(struct naive *n, size_t series, int64_t ts_ms, double v, bool add)
     if (s->n == s->cap) {
         s->cap = s->cap ? s->cap * 2 : 64;
         s->v = realloc(s->v, s->cap * sizeof(*s->v));
-        assert_non_null(s->v);
+        check((s->v) != NULL);
     }
     memmove(s->v + at + 1, s->v + at, (s->n - at) * sizeof(*s->v));
     s->v[at] = (struct naive_sample){ts_ms, v};
@@ -129,7 +132,7 @@ static void compare_range(const struct naive *n, struct series_store *st, int64_
     struct reader_set *set;
     struct err err = {0};
     if (!r.ops->select(r.self, &q, &set, &err))
-        fail_msg("%s", err.message);
+        fail(__LINE__, err.message);
     size_t want = 0, got = 0;
     for (size_t i = 0; i < n->n; i++)
         for (size_t k = 0; k < n->s[i].n; k++)
@@ -138,22 +141,22 @@ static void compare_range(const struct naive *n, struct series_store *st, int64_
         struct labels ls = set->ops->labels(set, i);
         const struct naive_series *x = find(n, ls);
         struct series_data d;
-        assert_non_null(x);
+        check((x) != NULL);
         if (i)
-            assert_true(labels_cmp(set->ops->labels(set, i - 1), ls) < 0);
+            check(labels_cmp(set->ops->labels(set, i - 1), ls) < 0);
         if (!set->ops->read(set, i, start_ms, end_ms, &d, &err))
-            fail_msg("%s", err.message);
+            fail(__LINE__, err.message);
         size_t k = 0;
         while (k < x->n && x->v[k].ts_ms < start_ms)
             k++;
         for (size_t j = 0; j < d.n; j++, k++) {
-            assert_true(k < x->n);
-            assert_int_equal(d.ts_ms[j], x->v[k].ts_ms);
-            assert_int_equal(sample_bits(d.value[j]), sample_bits(x->v[k].value));
+            check(k < x->n);
+            check_eq(d.ts_ms[j], x->v[k].ts_ms);
+            check_eq(sample_bits(d.value[j]), sample_bits(x->v[k].value));
         }
         got += d.n;
     }
-    assert_int_equal(got, want);
+    check_eq(got, want);
     set->ops->free(set);
 }
 
@@ -180,6 +183,6 @@ struct series_store *test_open(const char *dir, struct clock_manual *clock, int6
     struct err err = {0};
     struct series_store *s = series_open(&opt, &err);
     if (!s)
-        fail_msg("%s", err.message);
+        fail(__LINE__, err.message);
     return s;
 }

@@ -22,6 +22,7 @@
 #define FLUSH_WAL_BYTES ((uint64_t)256 << 20)
 #define HEAD_BEHIND_FACTOR 6 /* times the flush size: past this, writers wait for the disk with 503 */
 #define IDLE_FLUSHES_MAX 3   /* a series without samples for so many flushes leaves the head */
+#define REPLAY_PAGE 65536u
 #define QUARANTINE_DIR "quarantine"
 
 struct blockset {
@@ -55,7 +56,7 @@ struct series_store {
     struct map meta;   /* metric -> struct meta_entry * */
     uint64_t meta_version;
     struct buf scratch_run, scratch_wal;
-    uint32_t *replay_slots, n_replay_slots; /* while the log is replayed */
+    uint32_t **replay_pages; /* while the log is replayed: its slot numbers -> ours */
     int64_t head_since_mono; /* when the first sample of the generation came; 0: none */
 
     struct mutex maint;
@@ -72,6 +73,9 @@ struct series_store {
     _Atomic bool stop;
     bool wake_now;
 };
+
+/* series.c */
+void store_free_parts(struct series_store *s); /* head, blocks, log, maps; not the locks */
 
 /* blocks.c */
 struct blockset *blockset_new(struct block *const *v, size_t n); /* takes no references of v's: it adds its own */
@@ -95,6 +99,7 @@ bool manifest_load(struct series_store *s, struct err *err) MUST_USE;
 /* write.c */
 bool store_write(struct series_store *s, const struct batch *b, struct write_result *out, struct err *err) MUST_USE;
 void store_replay_record(struct series_store *s, enum wal_type type, struct str payload);
+void store_replay_end(struct series_store *s);
 bool store_note_meta(struct series_store *s, const struct metric_meta *m); /* lock held; true: it changed */
 
 /* select.c */

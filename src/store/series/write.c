@@ -867,17 +867,31 @@ static bool define(struct series_store *s, uint64_t logged, uint32_t slot)
 {
     if (logged >= HEAD_SERIES_MAX)
         return false;
-    if (logged >= s->n_replay_slots) {
-        uint32_t n = ((uint32_t)logged + 4096) & ~4095u;
-        uint32_t *v = realloc(s->replay_slots, n * sizeof(*v));
-        if (!v)
+    if (!s->replay_pages && !(s->replay_pages = calloc(HEAD_SERIES_MAX / REPLAY_PAGE, sizeof(uint32_t *))))
+        return false;
+    uint32_t **page = &s->replay_pages[logged / REPLAY_PAGE];
+    if (!*page) {
+        *page = malloc(REPLAY_PAGE * sizeof(uint32_t));
+        if (!*page)
             return false;
-        memset(v + s->n_replay_slots, 0xff, (n - s->n_replay_slots) * sizeof(*v));
-        s->replay_slots = v;
-        s->n_replay_slots = n;
+        memset(*page, 0xff, REPLAY_PAGE * sizeof(uint32_t));
     }
-    s->replay_slots[logged] = slot;
+    (*page)[logged % REPLAY_PAGE] = slot;
     return true;
+}
+
+static uint32_t defined(const struct series_store *s, uint64_t logged)
+{
+    const uint32_t *page = s->replay_pages && logged < HEAD_SERIES_MAX ? s->replay_pages[logged / REPLAY_PAGE] : NULL;
+    return page ? page[logged % REPLAY_PAGE] : NO_SLOT;
+}
+
+void store_replay_end(struct series_store *s)
+{
+    for (uint32_t i = 0; s->replay_pages && i < HEAD_SERIES_MAX / REPLAY_PAGE; i++)
+        free(s->replay_pages[i]);
+    free(s->replay_pages);
+    s->replay_pages = NULL;
 }
 
 static void replay_rows(struct series_store *s, struct str payload)
@@ -902,7 +916,7 @@ static void replay_rows(struct series_store *s, struct str payload)
         double v = sample_from_bits(cur_le64(&c));
         if (!cur_ok(&c))
             return;
-        uint32_t slot = logged < s->n_replay_slots ? s->replay_slots[logged] : NO_SLOT;
+        uint32_t slot = defined(s, logged);
         if (slot != NO_SLOT)
             (void)offer(&w, slot, ts, v);
     }
