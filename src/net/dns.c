@@ -111,9 +111,10 @@ static void drive(ares_channel channel, struct lookup *l, int64_t deadline_ms)
         ares_socket_t socks[ARES_GETSOCK_MAXNUM];
         struct pollfd fds[ARES_GETSOCK_MAXNUM];
         nfds_t n = 0;
-        int bits = ares_getsock(channel, socks, ARES_GETSOCK_MAXNUM);
+        /* The library's own macros shift into the sign bit. */
+        unsigned bits = (unsigned)ares_getsock(channel, socks, ARES_GETSOCK_MAXNUM);
         for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-            bool readable = ARES_GETSOCK_READABLE(bits, i) != 0, writable = ARES_GETSOCK_WRITABLE(bits, i) != 0;
+            bool readable = bits >> i & 1u, writable = bits >> (i + ARES_GETSOCK_MAXNUM) & 1u;
             if (readable || writable)
                 fds[n++] = (struct pollfd){socks[i], (short)((readable ? POLLIN : 0) | (writable ? POLLOUT : 0)), 0};
         }
