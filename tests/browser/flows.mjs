@@ -79,9 +79,10 @@ export async function flows(browser) {
   });
 
   await flow(browser, "Explore: ask, graph, table, share, go back", { path: "/explore" }, async (page) => {
-    await writeQuery(page, "up");
+    /* a series that every hinomi has from its first second: this host's load */
+    await writeQuery(page, "node_load1");
     await page.keyboard.press("Enter");
-    await page.waitForURL(/\/explore\?q=up$/);
+    await page.waitForURL(/\/explore\?q=node_load1$/);
     await page.waitForSelector(".uplot canvas");
     await page.locator(".legend tbody tr").first().waitFor();
     const inked = await page.evaluate(() => {
@@ -96,7 +97,7 @@ export async function flows(browser) {
     await page.waitForURL(/tab=table/);
     const rows = page.locator(".results table tbody tr");
     await rows.first().waitFor();
-    check(/up/.test(await rows.first().innerText()), "the table does not show the metric");
+    check(/node_load1/.test(await rows.first().innerText()), "the table does not show the metric");
     await page.getByRole("button", { name: "Copy link" }).click();
     const link = await page.evaluate(() => navigator.clipboard.readText());
     equal(link, page.url(), "copied link");
@@ -111,7 +112,7 @@ export async function flows(browser) {
     await page.waitForURL(/\/explore$/);
   });
 
-  await flow(browser, "Explore: several queries, one hidden, one removed", { path: "/explore?q=up&q=vector(2)" }, async (page) => {
+  await flow(browser, "Explore: several queries, one hidden, one removed", { path: "/explore?q=node_load1&q=vector(2)" }, async (page) => {
     await page.locator(".legend tbody tr").nth(1).waitFor();
     const all = await page.locator(".legend tbody tr").count();
     await page.getByRole("button", { name: "Hide this query" }).nth(1).click();
@@ -215,7 +216,7 @@ export async function flows(browser) {
     await new Promise((ready) => sink.listen(0, "127.0.0.1", ready));
     const name = `browser-${Date.now()}`;
     try {
-      await page.getByRole("button", { name: "Connect", exact: true }).first().click();
+      await page.getByRole("button", { name: "Connect a receiver" }).first().click();
       const dialog = page.getByRole("dialog");
       await dialog.getByText("Webhook", { exact: true }).click();
       await dialog.locator("input[name=url]").fill(`http://127.0.0.1:${sink.address().port}/hook`);

@@ -103,7 +103,7 @@ def test_secrets_come_from_files_and_environment_and_are_never_shown():
     with tempfile.TemporaryDirectory() as d:
         secret = pathlib.Path(d) / "pw"
         secret.write_text("hunter2\n")
-        text = ("collect: {enabled: false}\nscrape_configs:\n  - job_name: '${JOB}'\n    basic_auth: {username: u, password_file: '" + str(secret) +
+        text = ("collect: {enabled: false}\nscrape_configs:\n  - job_name: ${JOB}\n    basic_auth: {username: u, password_file: '" + str(secret) +
                 "'}\n    static_configs: [{targets: ['127.0.0.1:1']}]\n")
         with Hinomi(text, env={"JOB": "from-env"}) as h:
             shown = h.get("/api/v1/status/config").text + h.get("/api/hinomi/config").text

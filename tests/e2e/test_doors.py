@@ -55,9 +55,9 @@ def test_accounts_roles_and_sessions():
         assert h.get("/api/v1/query", query="1").status == 401
         assert h.get("/-/healthy").status == 200
         assert h.get("/api/hinomi/session").status in (200, 401)
-        r = h.post("/api/hinomi/login", {"username": "eve", "password": "wrong"})
+        r = h.post("/api/hinomi/login", {"name": "eve", "password": "wrong"})
         assert r.status == 401, r.status
-        r = h.post("/api/hinomi/login", {"username": "eve", "password": "correct horse battery"})
+        r = h.post("/api/hinomi/login", {"name": "eve", "password": "correct horse battery"})
         assert r.status == 200, r.text
         cookie = r.headers["set-cookie"]
         assert "HttpOnly" in cookie and "SameSite" in cookie, cookie
@@ -68,7 +68,7 @@ def test_accounts_roles_and_sessions():
         body = json.dumps({"name": "x"}).encode()
         r = request(h.port, "POST", "/api/hinomi/services", body, {**jar, "Content-Type": "application/json", "X-Hinomi-CSRF": csrf})
         assert r.status == 403, "a viewer does not change things"
-        r = h.post("/api/hinomi/login", {"username": "ada", "password": "staple battery horse"})
+        r = h.post("/api/hinomi/login", {"name": "ada", "password": "staple battery horse"})
         jar = {"Cookie": r.headers["set-cookie"].split(";")[0], "Content-Type": "application/json"}
         assert request(h.port, "POST", "/api/hinomi/services", body, jar).status == 403, "no CSRF token"
         session = request(h.port, "GET", "/api/hinomi/session", headers=jar).json()
@@ -76,7 +76,7 @@ def test_accounts_roles_and_sessions():
         assert request(h.port, "POST", "/api/hinomi/services", body, jar).status // 100 == 2
         r = request(h.port, "POST", "/api/hinomi/tokens", json.dumps({"name": "ci", "scopes": ["write:series"]}).encode(), jar)
         assert r.status // 100 == 2, r.text
-        token = r.json()["token"]
+        token = r.json()["secret"]
         assert token not in request(h.port, "GET", "/api/hinomi/tokens", headers=jar).text, "shown once"
         rows = remote_write.body([({"__name__": "t"}, [(1, int(time.time() * 1000))])])
         bearer = {**remote_write.HEADERS, "Authorization": f"Bearer {token}"}

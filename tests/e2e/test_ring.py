@@ -106,7 +106,7 @@ def test_429_and_outages_are_waited_out():
             gaps = [b[0] - a[0] for a, b in zip(slack.refused, slack.refused[1:])]
             assert gaps[0] >= 0.9, f"Retry-After: 1 was not obeyed: {gaps}"
             outbox = h.get("/api/hinomi/notify/outbox").json()
-            assert json.dumps(outbox).count("sent") or json.dumps(outbox).count("delivered"), outbox
+            assert "delivered" in json.dumps(outbox), outbox
     finally:
         slack.close()
         rules.unlink()
@@ -176,12 +176,12 @@ def test_a_broken_receiver_is_shown_and_test_says_why():
             names = [r["name"] for r in h.get("/api/hinomi/notify/receivers").json()["receivers"]]
             assert names == ["team"], names
             r = h.post("/api/hinomi/notify/test", {"receiver": "team"})
-            assert r.status == 200 and r.json().get("ok") is True, r.text
+            assert r.status == 200 and r.json()["state"] == "delivered", r.text
             assert len(slack.received) == 1
             slack.next_status = [404]
             time.sleep(1.1)  # Slack's own limit: one message a second
             r = h.post("/api/hinomi/notify/test", {"receiver": "team"})
-            assert "404" in r.text and (r.status != 200 or r.json().get("ok") is False), r.text
+            assert "404" in r.text and r.json()["state"] != "delivered", r.text
     finally:
         slack.close()
         rules.unlink()

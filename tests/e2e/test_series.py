@@ -214,8 +214,8 @@ remote_write: [{{url: "http://127.0.0.1:{h.port}/api/v1/write"}}]
                      "--log.level=warn"])
         try:
             wait_until(lambda: h.scalar("count(count_over_time(prometheus_build_info[1m])) >= 1"), 60, "Prometheus's samples")
-            at = time.time() - 5
             def both():
+                at = time.time() - 5  # Prometheus sends what it scraped after its log was read
                 q = "?" + urllib.parse.urlencode({"query": "count({job='self'})", "time": at})
                 theirs = request(port, "GET", "/api/v1/query" + q).json()["data"]["result"]
                 ours = h.query("count({job='self'})", time=at)
