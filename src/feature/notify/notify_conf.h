@@ -12,32 +12,35 @@
 
 enum notify_language { NOTIFY_EN, NOTIFY_JA };
 
+struct notify_basic_auth_conf {
+    struct str username, password;
+};
+struct notify_authorization_conf {
+    struct str type, credentials; /* "Bearer" */
+};
+struct notify_tls_conf {
+    struct str ca_file, cert_file, key_file, server_name;
+    bool insecure_skip_verify;
+};
 struct notify_http_conf { /* http_config */
-    struct {
-        struct str username, password;
-    } *basic_auth;
-    struct {
-        struct str type, credentials;
-    } *authorization;
-    struct str bearer_token, proxy_url;
-    struct {
-        struct str ca_file, cert_file, key_file, server_name;
-        bool insecure_skip_verify;
-    } *tls;
+    struct notify_basic_auth_conf *basic_auth;
+    struct notify_authorization_conf *authorization;
+    struct notify_tls_conf *tls_config;
+    struct str proxy_url;
     bool follow_redirects;
 };
 struct notify_slack_conf {
     bool send_resolved;
-    struct str api_url, channel, username, icon_emoji, icon_url;
-    struct str title, text; /* templates; empty: hinomi's own message */
-    const struct notify_http_conf *http;
+    struct str api_url; /* an incoming webhook; empty: global.slack_api_url */
+    struct str channel, username, icon_emoji, icon_url;
+    struct notify_http_conf *http;
     struct conf_source at;
 };
 struct notify_webhook_conf {
     bool send_resolved;
     struct str url;
-    int64_t max_alerts, timeout_ms;
-    const struct notify_http_conf *http;
+    int64_t max_alerts, timeout_ms; /* 0: all; 0: 10 s */
+    struct notify_http_conf *http;
     struct conf_source at;
 };
 struct notify_receiver_conf {
@@ -53,6 +56,7 @@ struct notify_route_conf {
     struct conf_strs group_by; /* "..." : all labels */
     struct conf_strs matchers; /* a="b", a=~"b.*", also UTF-8 names in quotes */
     struct conf_pairs match, match_re;
+    struct str group_wait, group_interval, repeat_interval;       /* as written; empty: the parent's */
     int64_t group_wait_ms, group_interval_ms, repeat_interval_ms; /* -1: the parent's */
     bool continue_matching;
     struct conf_strs mute_time_intervals, active_time_intervals;
@@ -81,7 +85,7 @@ struct notify_time_interval_conf {
 struct notify_global_conf {
     int64_t resolve_timeout_ms;
     struct str slack_api_url;
-    const struct notify_http_conf *http;
+    struct notify_http_conf *http;
 };
 /* Everything of one configuration. Used as a part of the server's own table (one option a key below). */
 struct notify_conf {
