@@ -110,21 +110,23 @@ struct regex *regex_new(struct str pattern, bool anchored, struct err *err)
         if (!collect_literals(re, pattern))
             goto no_memory;
         collect_prefix(re, str_make(re->text, pattern.n));
-        buf_putz(&b, "^(?s:");
     }
+    /* Anchored by options, not by text around it: "a)|(b" must stay the error that it is. The empty group keeps
+     * PCRE2 from reading its own settings, (*...), at the start of a pattern. */
+    buf_putz(&b, "(?:)");
     buf_puts(&b, pattern);
-    if (anchored)
-        buf_putz(&b, ")\\z");
     if (!buf_ok(&b))
         goto no_memory;
     int code = 0;
     PCRE2_SIZE offset = 0;
     uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY;
+    if (anchored)
+        options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL;
     re->code = pcre2_compile((PCRE2_SPTR)(b.p ? b.p : ""), b.n, options, &code, &offset, NULL);
     if (!re->code) {
         PCRE2_UCHAR text[128];
         pcre2_get_error_message(code, text, sizeof(text));
-        size_t skip = anchored ? 5 : 0;
+        const size_t skip = 4;
         err_set(err, ERR_BAD_INPUT, "invalid regular expression \"%.*s\": %s at offset %zu", STR_FMT(pattern),
                 (const char *)text, (size_t)offset > skip ? (size_t)offset - skip : 0);
         buf_deinit(&b);
@@ -207,7 +209,8 @@ static void put_group(const struct regex *re, struct str s, struct str name, pcr
     PCRE2_SIZE *v = pcre2_get_ovector_pointer(data);
     if (v[2 * number] == PCRE2_UNSET || v[2 * number + 1] < v[2 * number])
         return;
-    buf_put(out, s.p + v[2 * number], v[2 * number + 1] - v[2 * number]);
+    if (v[2 * number + 1] > v[2 * number])
+        buf_put(out, s.p + v[2 * number], v[2 * number + 1] - v[2 * number]);
 }
 
 static void expand(const struct regex *re, struct str s, struct str t, pcre2_match_data *data, struct buf *out)

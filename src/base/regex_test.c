@@ -38,6 +38,8 @@ static void errors_name_the_place(void **state)
     assert_int_equal(e.code, ERR_BAD_INPUT);
     assert_non_null(strstr(e.message, "a("));
     assert_null(regex_new(STR("\\C"), true, &e));
+    assert_null(regex_new(STR("a)|(b"), true, &e)); /* well-formed only with something around it */
+    assert_non_null(strstr(e.message, "at offset 1"));
 }
 
 static void literals_and_prefix(void **state)

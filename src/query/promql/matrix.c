@@ -76,7 +76,7 @@ static bool drop_labels(struct pq_ev *ev, struct labels in, bool (*drop)(struct 
     for (uint32_t i = first; i < n; i++)
         kept += !drop(in.l[i].name);
     if (kept == n - first) {
-        *out = (struct labels){in.l + first, n - first};
+        *out = (struct labels){in.l ? in.l + first : NULL, n - first};
         return true;
     }
     struct label *l = arena_alloc(ev->arena, kept * sizeof(*l));
