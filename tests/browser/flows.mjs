@@ -162,6 +162,13 @@ export async function flows(browser) {
     check(/hinomi$/.test(await page.title()), `title ${await page.title()}`);
   });
 
+  await flow(browser, "a page that the browser has kept is drawn again (304 must not change its policy)", { path: "/settings/appearance" }, async (page) => {
+    for (let round = 0; round < 2; round++) {
+      await page.reload();
+      await settled(page);
+    }
+  });
+
   await flow(browser, "everything by keyboard: skip link, places, help, query line", { path: "/" }, async (page) => {
     await page.keyboard.press("Tab");
     equal(await page.evaluate(() => document.activeElement.className), "skip", "first stop of Tab");

@@ -438,7 +438,7 @@ export const en = {
   "limit.rejected": "Rejected",
   "limit.last": "Last",
 
-  "recv.connect": "Connect",
+  "recv.connect": "Connect a receiver",
   "recv.connect_test": "Connect and send a test",
   "recv.none": "Alerts go nowhere yet",
   "recv.none.why": "Connect Slack by pasting the URL of an incoming webhook; a test message follows at once.",

@@ -440,7 +440,7 @@ export const ja: Record<keyof typeof en, string> = {
   "limit.rejected": "拒否数",
   "limit.last": "最終発生",
 
-  "recv.connect": "接続",
+  "recv.connect": "通知先をつなぐ",
   "recv.connect_test": "接続してテスト送信",
   "recv.none": "アラートの送り先がまだありません",
   "recv.none.why": "Incoming Webhook の URL を貼り付けると Slack につながり、すぐにテスト通知が届きます。",

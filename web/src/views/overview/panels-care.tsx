@@ -84,8 +84,8 @@ export function Filesystems({ filesystems }: { filesystems: OverviewFilesystem[]
           label={t("fs.title")}
           head={
             <>
-              <th scope="col">{t("fs.mount")}</th>
-              <th scope="col" className="grow">{t("fs.used")}</th>
+              <th scope="col" className="grow">{t("fs.mount")}</th>
+              <th scope="col">{t("fs.used")}</th>
               <th scope="col" className="num hide-s">{t("fs.free")}</th>
               <th scope="col" className="num">{t("fs.days")}</th>
             </>
@@ -93,15 +93,15 @@ export function Filesystems({ filesystems }: { filesystems: OverviewFilesystem[]
         >
           {filesystems.map((filesystem) => (
             <tr key={`${filesystem.mountpoint} ${filesystem.device}`}>
-              <th scope="row">
+              <th scope="row" className="grow">
                 <span className="ellipsis" title={filesystem.mountpoint}>{filesystem.mountpoint}</span>
                 <span className="sub">
                   {filesystem.fstype}
                   {filesystem.read_only === true && ` · ${t("fs.read_only")}`}
                 </span>
               </th>
-              <td className="grow">
-                <span className="meter-row">
+              <td>
+                <span className="meter-row wide">
                   <Meter ratio={filesystem.used_ratio} level={filesystemLevel(filesystem)} label={filesystem.mountpoint} />
                   <span className="meter-number">{formatPercent(filesystem.used_ratio)}</span>
                 </span>
