@@ -561,6 +561,24 @@ static void decode_absent(struct decode *d, const struct conf_table *t, const st
     }
 }
 
+/* A check that begins its message with the name of an option ("expr: ...") means that option's place. */
+static struct conf_source place_of(const struct conf_node *node, const struct err *err)
+{
+    struct str rest = str_from(err->message), name;
+    struct conf_source at = node->at;
+    if (err->line) {
+        at.line = err->line;
+        at.column = err->column;
+        return at;
+    }
+    if (str_find_char(rest, ':') == SIZE_MAX || !str_next(&rest, ':', &name))
+        return at;
+    for (size_t i = 0; i < node->n; i++)
+        if (str_eq(node->key[i]->text, name))
+            return node->value[i]->kind == CONF_KIND_SCALAR ? node->value[i]->at : node->key[i]->at;
+    return at;
+}
+
 static bool decode_table(struct decode *d, const struct conf_table *t, const struct conf_node *node, void *object)
 {
     static const struct conf_node nothing = {.kind = CONF_KIND_MAP, .weight = 1, .height = 1};
@@ -584,13 +602,8 @@ static bool decode_table(struct decode *d, const struct conf_table *t, const str
         struct err err;
         err_reset(&err);
         if (!t->check(object, d->a, &err)) {
-            struct conf_source at = node->at;
-            if (err.line) {
-                at.line = err.line;
-                at.column = err.column;
-            }
             d->n_findings++;
-            conf_diag_add(d->diags, false, at, "%s", err.message);
+            conf_diag_add(d->diags, false, place_of(node, &err), "%s", err.message);
             return false;
         }
     }

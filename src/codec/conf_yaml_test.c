@@ -166,7 +166,7 @@ static void wrong_values(void **state)
         {"inner: 5", "conf.d/demo.yml:1:8: expected a mapping for inner (lines such as \"key: value\"), found \"5\"\n"},
         {"list: {name: x}", "conf.d/demo.yml:1:7: list: expected a list (lines that begin with \"- \"), found a mapping\n"},
         {"list:\n  - x", "conf.d/demo.yml:2:5: expected a mapping for inner (lines such as \"key: value\"), found \"x\"\n"},
-        {"list:\n  - name: forbidden", "conf.d/demo.yml:2:5: name: \"forbidden\" is taken; choose another\n"},
+        {"list:\n  - name: forbidden", "conf.d/demo.yml:2:11: name: \"forbidden\" is taken; choose another\n"},
         {"- a", "conf.d/demo.yml:1:1: expected a mapping for demo (lines such as \"key: value\"), found a list\n"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

@@ -88,8 +88,9 @@ struct conf_table {
     const struct conf_option *options;
     size_t n;
     size_t source_offset;       /* offset of a struct conf_source in the object, or SIZE_MAX */
-    /* After all options of an object are decoded without findings: cross checks. The finding stands where the
-     * object begins, or at err->line and err->column when those are set. */
+    /* After all options of an object are decoded without findings: cross checks. The finding stands at the
+     * option whose name begins the message ("expr: ..."), else where the object begins; or at err->line and
+     * err->column when those are set. */
     bool (*check)(void *object, struct arena *a, struct err *err);
 };
 
