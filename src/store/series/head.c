@@ -78,13 +78,11 @@ bool head_init(struct head *h)
     return h->gen && h->live;
 }
 
+static void count_free(struct hcount *c);
 static void counts_deinit(struct hcount **v, uint32_t n)
 {
-    for (uint32_t i = 1; i <= n; i++) {
-        free((void *)(uintptr_t)v[i]->name.p);
-        free((void *)(uintptr_t)v[i]->top_label.p);
-        free(v[i]);
-    }
+    for (uint32_t i = 1; i <= n; i++)
+        count_free(v[i]);
     free(v);
 }
 
@@ -282,8 +280,8 @@ uint32_t head_add(struct head *h, struct str run, uint64_t hash, struct labels l
                           .flushed_max = flushed_max,
                           .slot_gen = s->slot_gen + 1,
                           .rank = NONE,
-                          .source = source->source_index,
-                          .metric = metric->source_index};
+                          .source = source->index,
+                          .metric = metric->index};
     source->n++;
     metric->n++;
     uint32_t k = (uint32_t)hash & (h->table_n - 1);
@@ -294,6 +292,38 @@ uint32_t head_add(struct head *h, struct str run, uint64_t hash, struct labels l
     h->n_live++;
     h->n_unsorted++;
     return slot;
+}
+
+static size_t metric_key(uint32_t source_index, struct str metric, char *key)
+{
+    size_t n = metric.n < METRIC_KEY_BYTES ? metric.n : METRIC_KEY_BYTES; /* longer ones count together */
+    memcpy(key, &source_index, 4);
+    if (n)
+        memcpy(key + 4, metric.p, n);
+    return n + 4;
+}
+
+static void count_free(struct hcount *c)
+{
+    if (!c)
+        return;
+    free((void *)(uintptr_t)c->name.p);
+    free((void *)(uintptr_t)c->top_metric.p);
+    free((void *)(uintptr_t)c->top_label.p);
+    free(c);
+}
+
+/* A counter that counts nothing goes, so that names that come and go do not add up. */
+static void metric_release(struct head *h, uint32_t index)
+{
+    struct hcount *c = h->metric_v[index];
+    if (--c->n || c->refused_series)
+        return;
+    char key[4 + METRIC_KEY_BYTES];
+    (void)map_del(&h->metrics, str_make(key, metric_key(c->owner_index, c->name, key)));
+    count_free(c);
+    h->metric_v[index] = NULL;
+    h->metric_hint = index;
 }
 
 void head_remove(struct head *h, uint32_t slot)
@@ -307,7 +337,7 @@ void head_remove(struct head *h, uint32_t slot)
         k = (k + 1) & (h->table_n - 1);
     h->table[k].slot1 = DELETED;
     h->source_v[s->source]->n--;
-    h->metric_v[s->metric]->n--;
+    metric_release(h, s->metric);
     if (s->rank != NONE)
         h->order[s->rank] = NONE;
     else
@@ -327,12 +357,9 @@ struct labels head_labels(const struct hseries *s, struct label *storage)
 
 /* Sources and metrics */
 
-static struct hcount *count_of(struct map *m, struct hcount ***v, uint32_t *n, uint32_t *cap, struct str key, struct str name)
+static struct hcount *count_new(struct hcount ***v, uint32_t *n, uint32_t *cap, uint32_t index, struct str name)
 {
-    struct hcount *c = map_get(m, key);
-    if (c)
-        return c;
-    if (*n + 2 > *cap) {
+    if (index + 1 >= *cap) {
         uint32_t k = *cap ? *cap * 2 : 16;
         struct hcount **p = realloc(*v, k * sizeof(struct hcount *));
         if (!p)
@@ -340,37 +367,67 @@ static struct hcount *count_of(struct map *m, struct hcount ***v, uint32_t *n, u
         *v = p;
         *cap = k;
     }
+    struct hcount *c = calloc(1, sizeof(*c));
     char *copy = malloc(name.n + 1);
-    c = copy ? calloc(1, sizeof(*c)) : NULL;
-    if (!c || !map_put(m, key, c, NULL)) {
-        free(copy);
+    if (!c || !copy) {
         free(c);
+        free(copy);
         return NULL;
     }
     if (name.n)
         memcpy(copy, name.p, name.n);
     copy[name.n] = 0;
     c->name = str_make(copy, name.n);
-    c->source_index = ++*n;
-    (*v)[*n] = c;
+    c->index = index;
+    (*v)[index] = c;
+    if (index > *n)
+        *n = index;
     return c;
 }
 
 struct hcount *head_source(struct head *h, struct str name)
 {
-    return count_of(&h->sources, &h->source_v, &h->n_sources, &h->cap_sources, name, name);
+    struct hcount *c = map_get(&h->sources, name);
+    if (c)
+        return c;
+    c = count_new(&h->source_v, &h->n_sources, &h->cap_sources, h->n_sources + 1, name);
+    if (c && !map_put(&h->sources, name, c, NULL)) {
+        h->n_sources--;
+        count_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+struct hcount *head_metric_find(const struct head *h, const struct hcount *source, struct str metric)
+{
+    char key[4 + METRIC_KEY_BYTES];
+    return map_get(&h->metrics, str_make(key, metric_key(source->index, metric, key)));
 }
 
 struct hcount *head_metric(struct head *h, struct hcount *source, struct str metric)
 {
-    char key[4 + METRIC_KEY_BYTES];
-    size_t n = metric.n < METRIC_KEY_BYTES ? metric.n : METRIC_KEY_BYTES; /* longer ones count together */
-    memcpy(key, &source->source_index, 4);
-    if (n)
-        memcpy(key + 4, metric.p, n);
-    struct hcount *c = count_of(&h->metrics, &h->metric_v, &h->n_metrics, &h->cap_metrics, str_make(key, n + 4), metric);
+    struct hcount *c = head_metric_find(h, source, metric);
     if (c)
-        c->source = source->name;
+        return c;
+    char key[4 + METRIC_KEY_BYTES];
+    size_t n = metric_key(source->index, metric, key);
+    uint32_t index = h->metric_hint && !h->metric_v[h->metric_hint] ? h->metric_hint : h->n_metrics + 1;
+    c = count_new(&h->metric_v, &h->n_metrics, &h->cap_metrics, index, metric);
+    if (!c)
+        return NULL;
+    if (!map_put(&h->metrics, str_make(key, n), c, NULL)) {
+        h->metric_v[index] = NULL;
+        count_free(c);
+        return NULL;
+    }
+    for (h->metric_hint = 0; index < h->n_metrics; index++) /* the next hole, when there is one near */
+        if (!h->metric_v[index]) {
+            h->metric_hint = index;
+            break;
+        }
+    c->source = source->name;
+    c->owner_index = source->index;
     return c;
 }
 
@@ -747,44 +804,87 @@ void head_drop_frozen(struct head *h)
 
 /* Order */
 
-static int cmp_slots(const void *a, const void *b, void *self)
+struct fresh { /* a series that is not in the order yet, its labels taken apart once */
+    struct labels labels;
+    uint32_t slot;
+};
+
+static int cmp_fresh(const void *a, const void *b)
 {
-    const struct head *h = self;
-    struct label la[LIMIT_LABELS_PER_SERIES], lb[LIMIT_LABELS_PER_SERIES];
-    return labels_cmp(head_labels(head_at(h, *(const uint32_t *)a), la),
-                      head_labels(head_at(h, *(const uint32_t *)b), lb));
+    return labels_cmp(((const struct fresh *)a)->labels, ((const struct fresh *)b)->labels);
+}
+
+static struct fresh *collect_fresh(const struct head *h, struct arena *a)
+{
+    struct fresh *v = arena_alloc(a, (h->n_unsorted + 1) * sizeof(*v));
+    uint32_t n = 0;
+    for (uint32_t i = 0; v && i < h->n_slots && n < h->n_unsorted; i++) {
+        const struct hseries *s = head_at(h, i);
+        if (!s->raw || s->rank != NONE)
+            continue;
+        struct label storage[LIMIT_LABELS_PER_SERIES];
+        struct labels ls = head_labels(s, storage);
+        struct label *copy = arena_alloc(a, ls.n * sizeof(*copy));
+        if (!copy)
+            return NULL;
+        memcpy(copy, ls.l, ls.n * sizeof(*copy));
+        v[n++] = (struct fresh){{copy, ls.n}, i};
+    }
+    return v;
+}
+
+/* Where x goes among the live entries of the order, at or after from. */
+static uint32_t place_of(const struct head *h, const struct fresh *x, uint32_t from, const uint32_t *order, uint32_t n)
+{
+    uint32_t lo = from, hi = n;
+    struct label storage[LIMIT_LABELS_PER_SERIES];
+    for (uint32_t step = 1; lo + step < hi; step *= 2) /* neighbours tend to come together */
+        if (labels_cmp(head_labels(head_at(h, order[lo + step]), storage), x->labels) > 0) {
+            hi = lo + step;
+            break;
+        }
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (labels_cmp(head_labels(head_at(h, order[mid]), storage), x->labels) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
 }
 
 bool head_sort(struct head *h)
 {
     if (!h->n_unsorted && h->n_order == h->n_live)
         return true;
-    uint32_t *fresh = malloc((h->n_unsorted + 1) * sizeof(*fresh));
+    struct arena a = ARENA_INIT_MAX((size_t)4 << 30);
+    struct fresh *fresh = collect_fresh(h, &a);
     uint32_t *order = malloc((h->n_live + 1) * sizeof(*order));
     if (!fresh || !order) {
-        free(fresh);
+        arena_deinit(&a);
         free(order);
         return false;
     }
-    uint32_t n = 0, out = 0, k = 0;
-    for (uint32_t i = 0; i < h->n_slots; i++)
-        if (head_at(h, i)->raw && head_at(h, i)->rank == NONE)
-            fresh[n++] = i;
-    assert(n == h->n_unsorted);
-    qsort_r(fresh, n, sizeof(*fresh), cmp_slots, h);
-    for (uint32_t i = 0; i < h->n_order; i++) {
-        uint32_t slot = h->order[i];
-        if (slot == NONE)
-            continue;
-        while (k < n && cmp_slots(&fresh[k], &slot, h) < 0)
-            order[out++] = fresh[k++];
-        order[out++] = slot;
+    uint32_t n = 0, out = 0, at = 0;
+    for (uint32_t i = 0; i < h->n_order; i++) /* close the gaps of removed series */
+        if (h->order[i] != NONE)
+            h->order[n++] = h->order[i];
+    qsort(fresh, h->n_unsorted, sizeof(*fresh), cmp_fresh);
+    for (uint32_t k = 0; k < h->n_unsorted; k++) {
+        uint32_t place = place_of(h, &fresh[k], at, h->order, n);
+        if (place > at)
+            memcpy(order + out, h->order + at, (place - at) * sizeof(*order));
+        out += place - at;
+        at = place;
+        order[out++] = fresh[k].slot;
     }
-    while (k < n)
-        order[out++] = fresh[k++];
+    if (n > at)
+        memcpy(order + out, h->order + at, (n - at) * sizeof(*order));
+    out += n - at;
+    assert(out == h->n_live);
     for (uint32_t i = 0; i < out; i++)
         head_at(h, order[i])->rank = i;
-    free(fresh);
+    arena_deinit(&a);
     free(h->order);
     h->order = order;
     h->n_order = out;

@@ -75,11 +75,11 @@ struct hslot {
 };
 struct hcount { /* how many series: of a source, or of a metric of a source */
     struct str name, source;
-    uint32_t n, source_index;
+    uint32_t n, index, owner_index; /* owner: the metric's source */
     uint64_t refused_series, refused_samples;
     int64_t last_ms;
-    struct str top_label; /* owned; found when first refused */
-    uint64_t asked_at;    /* refused_series when top_label was found */
+    struct str top_metric, top_label; /* owned; found when first refused, and again when refusals grow fourfold */
+    uint64_t asked_at;                /* refused_series when they were found */
 };
 struct frozen {
     struct gen *gen;
@@ -116,7 +116,8 @@ struct head {
 
     struct map sources;      /* name -> struct hcount * */
     struct map metrics;      /* "<source index>\0<metric>" -> struct hcount * */
-    struct hcount **source_v, **metric_v; /* by index; 0 unused */
+    struct hcount **source_v, **metric_v; /* by index; 0 unused, holes are NULL */
+    uint32_t metric_hint;                  /* a hole in metric_v, or 0 */
     uint32_t n_sources, cap_sources, n_metrics, cap_metrics;
 
     uint32_t *order, n_order; /* slots sorted by labels; those newer have rank UINT32_MAX */
@@ -152,6 +153,7 @@ void head_remove(struct head *h, uint32_t slot); /* must hold no samples */
 struct labels head_labels(const struct hseries *s, struct label *storage);
 
 struct hcount *head_source(struct head *h, struct str name);
+struct hcount *head_metric_find(const struct head *h, const struct hcount *source, struct str metric);
 struct hcount *head_metric(struct head *h, struct hcount *source, struct str metric);
 
 enum append_result { APPEND_OK, APPEND_SAME, APPEND_DIFFERENT, APPEND_OLD, APPEND_NO_MEMORY };

@@ -675,6 +675,8 @@ bool frozen_select(struct series_store *st, struct reader_set **out, struct err 
         return no_memory(err);
     rwlock_write(&st->lock);
     bool ok = head_sort(&st->head) || no_memory(err);
+    rwlock_unlock(&st->lock);
+    rwlock_read(&st->lock); /* series that come between have nothing in the frozen generation */
     uint32_t *slots = ok ? malloc((st->head.n_order + 1) * sizeof(*slots)) : NULL;
     if (slots)
         memcpy(slots, st->head.order, st->head.n_order * sizeof(*slots));

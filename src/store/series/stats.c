@@ -93,32 +93,24 @@ bool series_get_stats(struct series_store *s, struct arena *a, struct series_sta
     return true;
 }
 
+static struct series_limit_hit hit(struct arena *a, const struct hcount *c, struct str source, const char *limit)
+{
+    return (struct series_limit_hit){arena_str(a, source),   arena_str(a, c->top_metric), arena_str(a, c->top_label), str_from(limit),
+                                     c->refused_series, c->refused_samples,      c->last_ms};
+}
+
 bool series_limit_hits(struct series_store *s, struct arena *a, struct series_limit_hit **out, size_t *out_n, struct err *err)
 {
     rwlock_read(&s->lock);
     struct head *h = &s->head;
     struct series_limit_hit *v = arena_array(a, h->n_sources + h->n_metrics + 1, sizeof(*v));
     size_t n = 0;
-    for (uint32_t i = 1; v && i <= h->n_metrics; i++) {
-        const struct hcount *c = h->metric_v[i];
-        if (c->refused_series)
-            v[n++] = (struct series_limit_hit){arena_str(a, c->source), arena_str(a, c->name), arena_str(a, c->top_label),
-                                               STR("store.series.limit_per_metric"), c->refused_series,
-                                               c->refused_samples, c->last_ms};
-    }
-    for (uint32_t i = 1; v && i <= h->n_sources; i++) {
-        const struct hcount *c = h->source_v[i], *worst = NULL;
-        if (!c->refused_series)
-            continue;
-        for (uint32_t k = 1; k <= h->n_metrics; k++)
-            if (str_eq(h->metric_v[k]->source, c->name) && (!worst || h->metric_v[k]->n > worst->n))
-                worst = h->metric_v[k];
-        v[n++] = (struct series_limit_hit){arena_str(a, c->name),
-                                           worst ? arena_str(a, worst->name) : (struct str){NULL, 0},
-                                           worst ? arena_str(a, worst->top_label) : (struct str){NULL, 0},
-                                           STR("store.series.limit_per_source"), c->refused_series,
-                                           c->refused_samples, c->last_ms};
-    }
+    for (uint32_t i = 1; v && i <= h->n_metrics; i++)
+        if (h->metric_v[i] && h->metric_v[i]->refused_series)
+            v[n++] = hit(a, h->metric_v[i], h->metric_v[i]->source, "store.series.limit_per_metric");
+    for (uint32_t i = 1; v && i <= h->n_sources; i++)
+        if (h->source_v[i]->refused_series)
+            v[n++] = hit(a, h->source_v[i], h->source_v[i]->name, "store.series.limit_per_source");
     rwlock_unlock(&s->lock);
     if (!v || a->failed)
         return arena_err(a, err);

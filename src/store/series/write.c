@@ -161,34 +161,52 @@ static struct str top_label(struct head *h, struct str metric)
     return best;
 }
 
-static uint32_t refuse_new(struct writing *w, struct hcount *c, struct labels ls, bool of_metric, uint32_t max, size_t samples)
+static struct str copy_str(struct str s)
 {
-    struct head *h = &w->s->head;
+    char *p = s.n ? malloc(s.n) : NULL;
+    if (!p)
+        return (struct str){NULL, 0};
+    memcpy(p, s.p, s.n);
+    return str_make(p, s.n);
+}
+
+/* Which metric (of a source: the one with the most series) and which of its labels filled the limit. Asked seldom:
+ * it walks the metric's series. */
+static void find_culprit(struct head *h, struct hcount *c, bool of_metric)
+{
+    struct str metric = c->name;
+    if (!of_metric) {
+        const struct hcount *worst = NULL;
+        for (uint32_t i = 1; i <= h->n_metrics; i++)
+            if (h->metric_v[i] && h->metric_v[i]->owner_index == c->index && (!worst || h->metric_v[i]->n > worst->n))
+                worst = h->metric_v[i];
+        metric = worst ? worst->name : (struct str){NULL, 0};
+    }
+    free((void *)(uintptr_t)c->top_metric.p);
+    free((void *)(uintptr_t)c->top_label.p);
+    c->top_metric = copy_str(metric);
+    c->top_label = copy_str(top_label(h, metric));
+    c->asked_at = c->refused_series;
+}
+
+static uint32_t refuse_new(struct writing *w, struct hcount *c, bool of_metric, uint32_t max, size_t samples)
+{
     c->refused_series++;
     c->refused_samples += samples;
     c->last_ms = w->now_ms;
     STAT_ADD(hinomi_limited_samples_total, samples);
-    struct hcount *m = head_metric(h, w->source, labels_name(ls));
-    if (m && (m->asked_at == 0 || c->refused_series >= m->asked_at * 4)) {
-        struct str l = top_label(h, labels_name(ls));
-        char *copy = l.n ? malloc(l.n) : NULL;
-        if (copy) {
-            memcpy(copy, l.p, l.n);
-            free((void *)(uintptr_t)m->top_label.p);
-            m->top_label = str_make(copy, l.n);
-        }
-        m->asked_at = c->refused_series;
-    }
+    if (c->asked_at == 0 || c->refused_series >= c->asked_at * 4)
+        find_culprit(&w->s->head, c, of_metric);
     if (w->out->first_rejected[0])
         return NO_SLOT;
-    struct str metric = labels_name(ls), top = m ? m->top_label : (struct str){NULL, 0};
+    struct str source = w->source->name, metric = c->top_metric, top = c->top_label;
     (void)snprintf(w->out->first_rejected, sizeof(w->out->first_rejected),
-                   "source \"%.*s\" has reached %s = %u%s; new series of metric \"%.*s\" are refused, known ones go on. The "
-                   "label with the most values is \"%.*s\": drop or shorten it, or raise the limit",
-                   (int)(w->source->name.n > 80 ? 80 : w->source->name.n), w->source->name.p,
+                   "source \"%.*s\" has reached %s = %u: new series are refused, known ones go on. The metric with the most "
+                   "series is \"%.*s\", its label with the most values \"%.*s\": drop or shorten that label, or raise the limit",
+                   (int)(source.n > 80 ? 80 : source.n), source.p,
                    of_metric ? "store.series.limit_per_metric" : "store.series.limit_per_source", max,
-                   of_metric ? " with this metric" : "", (int)(metric.n > 100 ? 100 : metric.n), metric.p ? metric.p : "",
-                   (int)(top.n > 60 ? 60 : top.n), top.p ? top.p : "");
+                   (int)(metric.n > 100 ? 100 : metric.n), metric.p ? metric.p : "", (int)(top.n > 60 ? 60 : top.n),
+                   top.p ? top.p : "");
     return NO_SLOT;
 }
 
@@ -205,13 +223,13 @@ static uint32_t add_series(struct writing *w, struct str run, uint64_t hash, str
         return NO_SLOT;
     }
     *out_why = REJECT_CARDINALITY;
+    if (!w->replay && w->source->n >= s->opt.series_per_source_max)
+        return refuse_new(w, w->source, false, s->opt.series_per_source_max, samples);
     struct hcount *metric = head_metric(&s->head, w->source, labels_name(ls));
     if (!metric)
         return NO_SLOT;
-    if (!w->replay && w->source->n >= s->opt.series_per_source_max)
-        return refuse_new(w, w->source, ls, false, s->opt.series_per_source_max, samples);
     if (!w->replay && metric->n >= s->opt.series_per_metric_max)
-        return refuse_new(w, metric, ls, true, s->opt.series_per_metric_max, samples);
+        return refuse_new(w, metric, true, s->opt.series_per_metric_max, samples);
     int64_t flushed = blocks_max_ts(s->blocks);
     if (s->head.frozen && s->head.frozen->max_ts > flushed)
         flushed = s->head.frozen->max_ts;
