@@ -6,8 +6,7 @@
 #include <float.h>
 #include <math.h>
 
-static bool side_new(struct arena *a, uint32_t n, struct fhist_side *out)
-{
+static bool side_new(struct arena *a, uint32_t n, struct fhist_side *out) {
     int32_t *index = arena_alloc(a, n * sizeof(*index));
     double *count = arena_alloc(a, n * sizeof(*count));
     if (!index || !count)
@@ -16,8 +15,7 @@ static bool side_new(struct arena *a, uint32_t n, struct fhist_side *out)
     return true;
 }
 
-static bool side_copy(struct arena *a, const struct fhist_side *s, struct fhist_side *out)
-{
+static bool side_copy(struct arena *a, const struct fhist_side *s, struct fhist_side *out) {
     if (!side_new(a, s->n, out))
         return false;
     if (s->n) {
@@ -27,8 +25,7 @@ static bool side_copy(struct arena *a, const struct fhist_side *s, struct fhist_
     return true;
 }
 
-struct fhist *fhist_copy(struct arena *a, const struct fhist *h)
-{
+struct fhist *fhist_copy(struct arena *a, const struct fhist *h) {
     struct fhist *c = arena_alloc(a, sizeof(*c));
     if (!c)
         return NULL;
@@ -45,8 +42,7 @@ struct fhist *fhist_copy(struct arena *a, const struct fhist *h)
     return c;
 }
 
-void fhist_scale(struct fhist *h, double factor)
-{
+void fhist_scale(struct fhist *h, double factor) {
     h->zero_count *= factor;
     h->count *= factor;
     h->sum *= factor;
@@ -58,8 +54,7 @@ void fhist_scale(struct fhist *h, double factor)
         h->hint = FHIST_GAUGE;
 }
 
-void fhist_divide(struct fhist *h, double divisor)
-{
+void fhist_divide(struct fhist *h, double divisor) {
     h->zero_count /= divisor;
     h->count /= divisor;
     h->sum /= divisor;
@@ -75,8 +70,7 @@ void fhist_divide(struct fhist *h, double divisor)
         h->hint = FHIST_GAUGE;
 }
 
-static void side_compact(struct fhist_side *s)
-{
+static void side_compact(struct fhist_side *s) {
     uint32_t n = 0;
     for (uint32_t i = 0; i < s->n; i++)
         if (s->count[i] != 0) {
@@ -86,20 +80,18 @@ static void side_compact(struct fhist_side *s)
     s->n = n;
 }
 
-void fhist_compact(struct fhist *h)
-{
+void fhist_compact(struct fhist *h) {
     side_compact(&h->positive);
     side_compact(&h->negative);
 }
 
-static bool side_equal(const struct fhist_side *a, const struct fhist_side *b)
-{
-    return a->n == b->n && (a->n == 0 || (memcmp(a->index, b->index, a->n * sizeof(*a->index)) == 0 &&
-                                          memcmp(a->count, b->count, a->n * sizeof(*a->count)) == 0));
+static bool side_equal(const struct fhist_side *a, const struct fhist_side *b) {
+    return a->n == b->n &&
+           (a->n == 0 || (memcmp(a->index, b->index, a->n * sizeof(*a->index)) == 0 &&
+                          memcmp(a->count, b->count, a->n * sizeof(*a->count)) == 0));
 }
 
-static bool bounds_equal(const struct fhist *a, const struct fhist *b)
-{
+static bool bounds_equal(const struct fhist *a, const struct fhist *b) {
     if (a->n_custom != b->n_custom)
         return false;
     for (uint32_t i = 0; i < a->n_custom; i++)
@@ -108,20 +100,19 @@ static bool bounds_equal(const struct fhist *a, const struct fhist *b)
     return true;
 }
 
-bool fhist_equal(const struct fhist *a, const struct fhist *b)
-{
+bool fhist_equal(const struct fhist *a, const struct fhist *b) {
     if (a->schema != b->schema || sample_bits(a->count) != sample_bits(b->count) ||
         sample_bits(a->sum) != sample_bits(b->sum))
         return false;
     if (fhist_is_custom(a) && !bounds_equal(a, b))
         return false;
-    return a->zero_threshold == b->zero_threshold && sample_bits(a->zero_count) == sample_bits(b->zero_count) &&
+    return a->zero_threshold == b->zero_threshold &&
+           sample_bits(a->zero_count) == sample_bits(b->zero_count) &&
            side_equal(&a->negative, &b->negative) && side_equal(&a->positive, &b->positive);
 }
 
 /* Bounds. The last bucket of regular numbers ends at DBL_MAX, so that +-Inf has one of its own. */
-static double exponential_bound(int32_t index, int32_t schema)
-{
+static double exponential_bound(int32_t index, int32_t schema) {
     if (schema < 0) {
         int64_t e = (int64_t)index * ((int64_t)1 << -schema);
         return e == 1024 ? DBL_MAX : ldexp(1, e > 4096 ? 4096 : e < -4096 ? -4096 : (int)e);
@@ -132,8 +123,7 @@ static double exponential_bound(int32_t index, int32_t schema)
     return part == 0 && e == 1025 ? DBL_MAX : ldexp(fraction, e);
 }
 
-double fhist_bound(const struct fhist *h, int32_t index)
-{
+double fhist_bound(const struct fhist *h, int32_t index) {
     if (!fhist_is_custom(h))
         return exponential_bound(index, h->schema);
     if (index < 0)
@@ -143,10 +133,12 @@ double fhist_bound(const struct fhist *h, int32_t index)
 
 /* Resolution */
 
-static int32_t reduced_index(int32_t index, int32_t by) { return ((index - 1) >> by) + 1; }
+static int32_t reduced_index(int32_t index, int32_t by) {
+    return ((index - 1) >> by) + 1;
+}
 
-static bool side_reduce(struct arena *a, const struct fhist_side *s, int32_t by, struct fhist_side *out)
-{
+static bool side_reduce(struct arena *a, const struct fhist_side *s, int32_t by,
+                        struct fhist_side *out) {
     if (!side_new(a, s->n, out))
         return false;
     uint32_t n = 0;
@@ -163,8 +155,7 @@ static bool side_reduce(struct arena *a, const struct fhist_side *s, int32_t by,
     return true;
 }
 
-struct fhist *fhist_to_schema(struct arena *a, const struct fhist *h, int32_t schema)
-{
+struct fhist *fhist_to_schema(struct arena *a, const struct fhist *h, int32_t schema) {
     if (schema == h->schema)
         return fhist_copy(a, h);
     assert(!fhist_is_custom(h) && schema < h->schema && schema >= FHIST_SCHEMA_MIN);
@@ -182,10 +173,9 @@ struct fhist *fhist_to_schema(struct arena *a, const struct fhist *h, int32_t sc
 
 /* The zero bucket */
 
-/* What the zero count would be with a threshold of at least `threshold`; a populated bucket that the threshold
- * would cut pushes it up to its end. */
-static double zero_count_for(const struct fhist *h, double *threshold)
-{
+/* What the zero count would be with a threshold of at least `threshold`; a populated bucket that
+ * the threshold would cut pushes it up to its end. */
+static double zero_count_for(const struct fhist *h, double *threshold) {
     if (*threshold == h->zero_threshold)
         return h->zero_count;
     for (;;) {
@@ -220,8 +210,7 @@ static double zero_count_for(const struct fhist *h, double *threshold)
     }
 }
 
-static void trim_side(const struct fhist *h, struct fhist_side *s)
-{
+static void trim_side(const struct fhist *h, struct fhist_side *s) {
     uint32_t n = 0;
     bool inside = true;
     for (uint32_t i = 0; i < s->n; i++) {
@@ -235,8 +224,7 @@ static void trim_side(const struct fhist *h, struct fhist_side *s)
 }
 
 /* Gives both the same zero threshold; returns b's zero count under it. */
-static double reconcile_zero(struct fhist *a, const struct fhist *b)
-{
+static double reconcile_zero(struct fhist *a, const struct fhist *b) {
     double count = b->zero_count, threshold = b->zero_threshold;
     while (threshold < a->zero_threshold || threshold > a->zero_threshold) { /* ends for NaN, too */
         if (a->zero_threshold > threshold) {
@@ -256,8 +244,7 @@ static double reconcile_zero(struct fhist *a, const struct fhist *b)
 
 /* Addition */
 
-static bool adjust_hint(struct fhist *a, const struct fhist *b)
-{
+static bool adjust_hint(struct fhist *a, const struct fhist *b) {
     if (a->hint == b->hint || a->hint == FHIST_GAUGE)
         return false;
     if (b->hint == FHIST_GAUGE) {
@@ -272,8 +259,8 @@ static bool adjust_hint(struct fhist *a, const struct fhist *b)
 }
 
 /* a + sign * b, without b's buckets that end within the zero bucket. */
-static bool side_add(struct arena *m, const struct fhist *h, struct fhist_side *a, const struct fhist_side *b, double sign)
-{
+static bool side_add(struct arena *m, const struct fhist *h, struct fhist_side *a,
+                     const struct fhist_side *b, double sign) {
     struct fhist_side out;
     if (!side_new(m, a->n + b->n, &out))
         return false;
@@ -297,8 +284,8 @@ static bool side_add(struct arena *m, const struct fhist *h, struct fhist_side *
     return true;
 }
 
-static double *common_bounds(struct arena *m, const struct fhist *a, const struct fhist *b, uint32_t *out_n)
-{
+static double *common_bounds(struct arena *m, const struct fhist *a, const struct fhist *b,
+                             uint32_t *out_n) {
     uint32_t least = a->n_custom < b->n_custom ? a->n_custom : b->n_custom, n = 0;
     double *v = arena_alloc(m, least * sizeof(*v));
     for (uint32_t i = 0, k = 0; v && i < a->n_custom && k < b->n_custom;) {
@@ -317,8 +304,8 @@ static double *common_bounds(struct arena *m, const struct fhist *a, const struc
 }
 
 /* Adds sign * the buckets of h to total[n + 1], one for each bound and one for the rest. */
-static void map_to_bounds(const struct fhist *h, const double *bounds, uint32_t n, double sign, double *total)
-{
+static void map_to_bounds(const struct fhist *h, const double *bounds, uint32_t n, double sign,
+                          double *total) {
     uint32_t at = 0;
     for (uint32_t i = 0; i < h->positive.n; i++) {
         uint32_t target = n;
@@ -332,8 +319,7 @@ static void map_to_bounds(const struct fhist *h, const double *bounds, uint32_t 
     }
 }
 
-static bool add_mismatched(struct arena *m, struct fhist *a, const struct fhist *b, double sign)
-{
+static bool add_mismatched(struct arena *m, struct fhist *a, const struct fhist *b, double sign) {
     uint32_t n;
     double *bounds = common_bounds(m, a, b, &n);
     double *total = arena_array(m, n + 1, sizeof(*total));
@@ -354,18 +340,20 @@ static bool add_mismatched(struct arena *m, struct fhist *a, const struct fhist 
     return true;
 }
 
-static enum fhist_result add_exponential(struct arena *m, struct fhist *a, const struct fhist *b, double sign)
-{
+static enum fhist_result add_exponential(struct arena *m, struct fhist *a, const struct fhist *b,
+                                         double sign) {
     struct fhist_side bp = b->positive, bn = b->negative;
     if (b->schema < a->schema) {
         struct fhist_side p, n;
-        if (!side_reduce(m, &a->positive, a->schema - b->schema, &p) || !side_reduce(m, &a->negative, a->schema - b->schema, &n))
+        if (!side_reduce(m, &a->positive, a->schema - b->schema, &p) ||
+            !side_reduce(m, &a->negative, a->schema - b->schema, &n))
             return FHIST_NO_MEMORY;
         a->positive = p;
         a->negative = n;
         a->schema = b->schema;
     } else if (b->schema > a->schema) {
-        if (!side_reduce(m, &b->positive, b->schema - a->schema, &bp) || !side_reduce(m, &b->negative, b->schema - a->schema, &bn))
+        if (!side_reduce(m, &b->positive, b->schema - a->schema, &bp) ||
+            !side_reduce(m, &b->negative, b->schema - a->schema, &bn))
             return FHIST_NO_MEMORY;
     }
     if (!side_add(m, a, &a->positive, &bp, sign) || !side_add(m, a, &a->negative, &bn, sign))
@@ -373,9 +361,8 @@ static enum fhist_result add_exponential(struct arena *m, struct fhist *a, const
     return FHIST_OK;
 }
 
-enum fhist_result fhist_add(struct arena *m, struct fhist *a, const struct fhist *b, bool subtract, bool *collision,
-                            bool *reconciled)
-{
+enum fhist_result fhist_add(struct arena *m, struct fhist *a, const struct fhist *b, bool subtract,
+                            bool *collision, bool *reconciled) {
     if (fhist_is_custom(a) != fhist_is_custom(b))
         return FHIST_INCOMPATIBLE;
     double sign = subtract ? -1 : 1;
@@ -401,8 +388,8 @@ enum fhist_result fhist_add(struct arena *m, struct fhist *a, const struct fhist
 
 /* Counter resets */
 
-static bool side_reset(const struct fhist *h, const struct fhist_side *cur, const struct fhist_side *prev)
-{
+static bool side_reset(const struct fhist *h, const struct fhist_side *cur,
+                       const struct fhist_side *prev) {
     uint32_t i = 0, k = 0;
     if (!fhist_is_custom(h) && h->zero_threshold != 0) {
         while (i < cur->n && fhist_bound(h, cur->index[i]) <= h->zero_threshold)
@@ -423,8 +410,7 @@ static bool side_reset(const struct fhist *h, const struct fhist_side *cur, cons
     return false;
 }
 
-static bool reset_mismatched(struct arena *m, const struct fhist *h, const struct fhist *previous)
-{
+static bool reset_mismatched(struct arena *m, const struct fhist *h, const struct fhist *previous) {
     uint32_t n;
     double *bounds = common_bounds(m, h, previous, &n);
     double *cur = arena_array(m, n + 1, sizeof(*cur)), *prev = arena_array(m, n + 1, sizeof(*prev));
@@ -438,8 +424,7 @@ static bool reset_mismatched(struct arena *m, const struct fhist *h, const struc
     return false;
 }
 
-bool fhist_detect_reset(struct arena *m, const struct fhist *h, const struct fhist *previous)
-{
+bool fhist_detect_reset(struct arena *m, const struct fhist *h, const struct fhist *previous) {
     if (h->hint == FHIST_RESET)
         return true;
     if (h->hint == FHIST_NOT_RESET)
@@ -453,23 +438,24 @@ bool fhist_detect_reset(struct arena *m, const struct fhist *h, const struct fhi
             return reset_mismatched(m, h, previous);
         return side_reset(h, &h->positive, &previous->positive);
     }
-    if (fhist_is_custom(previous) || h->schema > previous->schema || h->zero_threshold < previous->zero_threshold)
+    if (fhist_is_custom(previous) || h->schema > previous->schema ||
+        h->zero_threshold < previous->zero_threshold)
         return true;
     double threshold = h->zero_threshold;
     double zero = zero_count_for(previous, &threshold);
     if (threshold != h->zero_threshold || h->zero_count < zero)
         return true;
     struct fhist_side p = previous->positive, n = previous->negative;
-    if (previous->schema != h->schema && (!side_reduce(m, &previous->positive, previous->schema - h->schema, &p) ||
-                                          !side_reduce(m, &previous->negative, previous->schema - h->schema, &n)))
+    if (previous->schema != h->schema &&
+        (!side_reduce(m, &previous->positive, previous->schema - h->schema, &p) ||
+         !side_reduce(m, &previous->negative, previous->schema - h->schema, &n)))
         return true;
     return side_reset(h, &h->positive, &p) || side_reset(h, &h->negative, &n);
 }
 
 /* Looking at buckets */
 
-static struct fhist_bucket positive_bucket(const struct fhist *h, uint32_t i)
-{
+static struct fhist_bucket positive_bucket(const struct fhist *h, uint32_t i) {
     struct fhist_bucket b = {.lower = fhist_bound(h, h->positive.index[i] - 1),
                              .upper = fhist_bound(h, h->positive.index[i]),
                              .count = h->positive.count[i]};
@@ -483,8 +469,7 @@ static struct fhist_bucket positive_bucket(const struct fhist *h, uint32_t i)
     return b;
 }
 
-static struct fhist_bucket negative_bucket(const struct fhist *h, uint32_t i)
-{
+static struct fhist_bucket negative_bucket(const struct fhist *h, uint32_t i) {
     struct fhist_bucket b = {.lower = -fhist_bound(h, h->negative.index[i]),
                              .upper = -fhist_bound(h, h->negative.index[i] - 1),
                              .count = h->negative.count[i]};
@@ -493,11 +478,11 @@ static struct fhist_bucket negative_bucket(const struct fhist *h, uint32_t i)
     return b;
 }
 
-struct fhist_bucket *fhist_buckets(struct arena *a, const struct fhist *h, size_t *out_n)
-{
+struct fhist_bucket *fhist_buckets(struct arena *a, const struct fhist *h, size_t *out_n) {
     size_t n = 0;
     *out_n = 0;
-    struct fhist_bucket *v = arena_alloc(a, ((size_t)h->positive.n + h->negative.n + 1) * sizeof(*v));
+    struct fhist_bucket *v =
+        arena_alloc(a, ((size_t)h->positive.n + h->negative.n + 1) * sizeof(*v));
     if (!v)
         return NULL;
     for (uint32_t i = h->negative.n; i-- > 0;) {
@@ -507,7 +492,8 @@ struct fhist_bucket *fhist_buckets(struct arena *a, const struct fhist *h, size_
         n++;
     }
     if (h->zero_count > 0)
-        v[n++] = (struct fhist_bucket){-h->zero_threshold, h->zero_threshold, h->zero_count, true, true};
+        v[n++] =
+            (struct fhist_bucket){-h->zero_threshold, h->zero_threshold, h->zero_count, true, true};
     for (uint32_t i = 0; i < h->positive.n; i++) {
         v[n] = positive_bucket(h, i);
         if (v[n].lower > 0 && v[n].lower < h->zero_threshold)
@@ -518,8 +504,7 @@ struct fhist_bucket *fhist_buckets(struct arena *a, const struct fhist *h, size_
     return v;
 }
 
-static void put_bucket(struct buf *b, struct fhist_bucket k)
-{
+static void put_bucket(struct buf *b, struct fhist_bucket k) {
     buf_putz(b, k.lower_inclusive ? ", [" : ", (");
     buf_f64_g(b, k.lower);
     buf_putc(b, ',');
@@ -528,8 +513,7 @@ static void put_bucket(struct buf *b, struct fhist_bucket k)
     buf_f64_g(b, k.count);
 }
 
-void fhist_format(struct buf *b, const struct fhist *h)
-{
+void fhist_format(struct buf *b, const struct fhist *h) {
     buf_putz(b, "{count:");
     buf_f64_g(b, h->count);
     buf_putz(b, ", sum:");
@@ -538,16 +522,16 @@ void fhist_format(struct buf *b, const struct fhist *h)
         if (h->negative.count[i] != 0)
             put_bucket(b, negative_bucket(h, i));
     if (h->zero_count != 0)
-        put_bucket(b, (struct fhist_bucket){-h->zero_threshold, h->zero_threshold, h->zero_count, true, true});
+        put_bucket(b, (struct fhist_bucket){-h->zero_threshold, h->zero_threshold, h->zero_count,
+                                            true, true});
     for (uint32_t i = 0; i < h->positive.n; i++)
         if (h->positive.count[i] != 0)
             put_bucket(b, positive_bucket(h, i));
     buf_putc(b, '}');
 }
 
-size_t fhist_weight(const struct fhist *h)
-{
-    size_t bytes = 168 + 8 + (size_t)(h->positive.n + h->negative.n + h->n_custom) * 8 + (h->positive.n ? 8 : 0) +
-                   (h->negative.n ? 8 : 0);
+size_t fhist_weight(const struct fhist *h) {
+    size_t bytes = 168 + 8 + (size_t)(h->positive.n + h->negative.n + h->n_custom) * 8 +
+                   (h->positive.n ? 8 : 0) + (h->negative.n ? 8 : 0);
     return (bytes + 15) / 16;
 }

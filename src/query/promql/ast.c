@@ -3,37 +3,57 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-const char *pq_op_name(enum pq_op op)
-{
+const char *pq_op_name(enum pq_op op) {
     static const char *const names[] = {
-        [PQ_ADD] = "+",           [PQ_SUB] = "-",           [PQ_MUL] = "*",         [PQ_DIV] = "/",
-        [PQ_MOD] = "%",           [PQ_POW] = "^",           [PQ_ATAN2] = "atan2",   [PQ_EQLC] = "==",
-        [PQ_NEQ] = "!=",          [PQ_LTE] = "<=",          [PQ_LSS] = "<",         [PQ_GTE] = ">=",
-        [PQ_GTR] = ">",           [PQ_AND] = "and",         [PQ_OR] = "or",         [PQ_UNLESS] = "unless",
-        [PQ_STEP] = "step",       [PQ_DMIN] = "min",        [PQ_DMAX] = "max",      [PQ_AVG] = "avg",
-        [PQ_BOTTOMK] = "bottomk", [PQ_COUNT] = "count",     [PQ_GROUP] = "group",   [PQ_COUNT_VALUES] = "count_values",
-        [PQ_MAX] = "max",         [PQ_MIN] = "min",         [PQ_STDDEV] = "stddev", [PQ_QUANTILE] = "quantile",
-        [PQ_STDVAR] = "stdvar",   [PQ_SUM] = "sum",         [PQ_TOPK] = "topk",     [PQ_LIMITK] = "limitk",
+        [PQ_ADD] = "+",
+        [PQ_SUB] = "-",
+        [PQ_MUL] = "*",
+        [PQ_DIV] = "/",
+        [PQ_MOD] = "%",
+        [PQ_POW] = "^",
+        [PQ_ATAN2] = "atan2",
+        [PQ_EQLC] = "==",
+        [PQ_NEQ] = "!=",
+        [PQ_LTE] = "<=",
+        [PQ_LSS] = "<",
+        [PQ_GTE] = ">=",
+        [PQ_GTR] = ">",
+        [PQ_AND] = "and",
+        [PQ_OR] = "or",
+        [PQ_UNLESS] = "unless",
+        [PQ_STEP] = "step",
+        [PQ_DMIN] = "min",
+        [PQ_DMAX] = "max",
+        [PQ_AVG] = "avg",
+        [PQ_BOTTOMK] = "bottomk",
+        [PQ_COUNT] = "count",
+        [PQ_GROUP] = "group",
+        [PQ_COUNT_VALUES] = "count_values",
+        [PQ_MAX] = "max",
+        [PQ_MIN] = "min",
+        [PQ_STDDEV] = "stddev",
+        [PQ_QUANTILE] = "quantile",
+        [PQ_STDVAR] = "stdvar",
+        [PQ_SUM] = "sum",
+        [PQ_TOPK] = "topk",
+        [PQ_LIMITK] = "limitk",
         [PQ_LIMIT_RATIO] = "limit_ratio",
     };
     return names[op];
 }
 
-const char *pq_type_name(enum promql_value_type t)
-{
+const char *pq_type_name(enum promql_value_type t) {
     static const char *const names[] = {"none", "scalar", "string", "vector", "matrix"};
     return names[t];
 }
 
-const char *pq_type_documented(enum promql_value_type t)
-{
+const char *pq_type_documented(enum promql_value_type t) {
     if (t == PROMQL_VECTOR)
         return "instant vector";
     return t == PROMQL_MATRIX ? "range vector" : pq_type_name(t);
 }
 
-void pq_position(struct str text, uint32_t at, uint32_t *out_line, uint32_t *out_column)
-{
+void pq_position(struct str text, uint32_t at, uint32_t *out_line, uint32_t *out_column) {
     uint32_t line = 1, begin = 0;
     for (uint32_t i = 0; i < at && i < text.n; i++)
         if (text.p[i] == '\n') {
@@ -44,8 +64,7 @@ void pq_position(struct str text, uint32_t at, uint32_t *out_line, uint32_t *out
     *out_column = at - begin + 1;
 }
 
-bool pq_error(struct str text, uint32_t at, struct err *err, const char *fmt, ...)
-{
+bool pq_error(struct str text, uint32_t at, struct err *err, const char *fmt, ...) {
     char message[ERR_MESSAGE_BYTES_MAX];
     va_list ap;
     va_start(ap, fmt);
@@ -53,19 +72,18 @@ bool pq_error(struct str text, uint32_t at, struct err *err, const char *fmt, ..
     va_end(ap);
     uint32_t line, column;
     pq_position(text, at, &line, &column);
-    return err_set_at(err, ERR_BAD_INPUT, line, column, "%u:%u: parse error: %s", line, column, message);
+    return err_set_at(err, ERR_BAD_INPUT, line, column, "%u:%u: parse error: %s", line, column,
+                      message);
 }
 
 /* The bytes of the well-formed UTF-8 character at s.p[i]; 0: it is none. */
-static size_t utf8_at(struct str s, size_t i)
-{
+static size_t utf8_at(struct str s, size_t i) {
     unsigned char c = (unsigned char)s.p[i];
     size_t n = c < 0x80 ? 1 : c < 0xc0 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
     return n && n <= s.n - i && str_is_utf8(str_sub(s, i, n)) ? n : 0;
 }
 
-void pq_quote(struct buf *b, struct str s)
-{
+void pq_quote(struct buf *b, struct str s) {
     static const char escapes[] = "\aa\bb\ff\nn\rr\tt\vv\\\\\"\"";
     buf_putc(b, '"');
     for (size_t i = 0, n; i < s.n; i += n ? n : 1) {
@@ -87,8 +105,7 @@ void pq_quote(struct buf *b, struct str s)
     buf_putc(b, '"');
 }
 
-static size_t put_utf8(char *o, uint32_t c)
-{
+static size_t put_utf8(char *o, uint32_t c) {
     if (c < 0x80) {
         o[0] = (char)c;
         return 1;
@@ -111,16 +128,15 @@ static size_t put_utf8(char *o, uint32_t c)
     return 4;
 }
 
-static bool read_digits(struct str s, size_t *i, size_t n, uint32_t base, uint32_t *out)
-{
+static bool read_digits(struct str s, size_t *i, size_t n, uint32_t base, uint32_t *out) {
     uint32_t v = 0;
     for (size_t k = 0; k < n; k++, (*i)++) {
         if (*i >= s.n)
             return false;
         int c = (unsigned char)s.p[*i];
-        uint32_t d = c >= '0' && c <= '9'           ? (uint32_t)(c - '0')
+        uint32_t d = c >= '0' && c <= '9'                     ? (uint32_t)(c - '0')
                      : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (uint32_t)((c | 0x20) - 'a' + 10)
-                                                    : 16;
+                                                              : 16;
         if (d >= base)
             return false;
         v = v * base + d;
@@ -130,8 +146,7 @@ static bool read_digits(struct str s, size_t *i, size_t n, uint32_t base, uint32
 }
 
 /* One escape; s.p[*i] is the character behind the backslash. */
-static bool unescape(struct str s, size_t *i, char quote, char *o, size_t *n)
-{
+static bool unescape(struct str s, size_t *i, char quote, char *o, size_t *n) {
     static const char simple[] = "a\ab\bf\fn\nr\rt\tv\v\\\\";
     char c = s.p[*i];
     for (const char *e = simple; *e; e += 2)
@@ -165,8 +180,7 @@ static bool unescape(struct str s, size_t *i, char quote, char *o, size_t *n)
     return true;
 }
 
-bool pq_unquote(struct str s, struct arena *a, struct str *out)
-{
+bool pq_unquote(struct str s, struct arena *a, struct str *out) {
     if (s.n < 2 || s.p[0] != s.p[s.n - 1])
         return false;
     char quote = s.p[0];
@@ -196,8 +210,8 @@ bool pq_unquote(struct str s, struct arena *a, struct str *out)
 }
 
 static void walk(const struct promql_expr *e, int64_t range_ms,
-                 void (*fn)(void *arg, const struct matcher *m, size_t n, int64_t range_ms), void *arg)
-{
+                 void (*fn)(void *arg, const struct matcher *m, size_t n, int64_t range_ms),
+                 void *arg) {
     if (!e)
         return;
     switch (e->kind) {
@@ -236,7 +250,7 @@ static void walk(const struct promql_expr *e, int64_t range_ms,
 }
 
 void promql_selectors(const struct promql_expr *e,
-                      void (*fn)(void *arg, const struct matcher *m, size_t n, int64_t range_ms), void *arg)
-{
+                      void (*fn)(void *arg, const struct matcher *m, size_t n, int64_t range_ms),
+                      void *arg) {
     walk(e, 0, fn, arg);
 }

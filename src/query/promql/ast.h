@@ -1,5 +1,6 @@
-/* ast.h - the syntax tree behind promql.h. Immutable after promql_parse; everything lives in the arena given
- * to it. Inside the room only (and its tests): everybody else treats struct promql_expr as opaque.
+/* ast.h - the syntax tree behind promql.h. Immutable after promql_parse; everything lives in the
+ * arena given to it. Inside the room only (and its tests): everybody else treats struct promql_expr
+ * as opaque.
  *
  * Positions are byte offsets into the query text; durations are milliseconds.
  */
@@ -75,10 +76,10 @@ struct pq_function; /* functions.h */
 struct promql_expr {
     enum pq_kind kind;
     enum promql_value_type type;
-    uint32_t start, end;  /* bytes in `text` */
-    bool step_invariant;  /* the same at every step */
-    uint32_t height;      /* of the tree below; bounded, so that recursion over it is */
-    struct str text;      /* the whole query */
+    uint32_t start, end; /* bytes in `text` */
+    bool step_invariant; /* the same at every step */
+    uint32_t height;     /* of the tree below; bounded, so that recursion over it is */
+    struct str text;     /* the whole query */
     union {
         struct {
             double value;
@@ -136,18 +137,22 @@ struct promql_expr {
 };
 
 const char *pq_op_name(enum pq_op op); /* "+", "sum", ... */
-static inline bool pq_op_is_comparison(enum pq_op op) { return op >= PQ_EQLC && op <= PQ_GTR; }
-static inline bool pq_op_is_set(enum pq_op op) { return op >= PQ_AND && op <= PQ_UNLESS; }
-static inline bool pq_op_is_aggregate(enum pq_op op) { return op >= PQ_AVG; }
-static inline bool pq_op_has_param(enum pq_op op)
-{
-    return op == PQ_TOPK || op == PQ_BOTTOMK || op == PQ_COUNT_VALUES || op == PQ_QUANTILE || op == PQ_LIMITK ||
-           op == PQ_LIMIT_RATIO;
+static inline bool pq_op_is_comparison(enum pq_op op) {
+    return op >= PQ_EQLC && op <= PQ_GTR;
+}
+static inline bool pq_op_is_set(enum pq_op op) {
+    return op >= PQ_AND && op <= PQ_UNLESS;
+}
+static inline bool pq_op_is_aggregate(enum pq_op op) {
+    return op >= PQ_AVG;
+}
+static inline bool pq_op_has_param(enum pq_op op) {
+    return op == PQ_TOPK || op == PQ_BOTTOMK || op == PQ_COUNT_VALUES || op == PQ_QUANTILE ||
+           op == PQ_LIMITK || op == PQ_LIMIT_RATIO;
 }
 const char *pq_type_name(enum promql_value_type t);       /* "vector" */
 const char *pq_type_documented(enum promql_value_type t); /* "instant vector" */
-static inline struct promql_expr *pq_unparen(struct promql_expr *e)
-{
+static inline struct promql_expr *pq_unparen(struct promql_expr *e) {
     while (e && e->kind == PQ_PAREN)
         e = e->u.paren;
     return e;
@@ -163,6 +168,7 @@ bool pq_unquote(struct str s, struct arena *a, struct str *out);
 /* check.c: types and the rules that need them; sets type and step_invariant. */
 bool pq_check(struct promql_expr *root, struct err *err) MUST_USE;
 /* "1:5: parse error: ..." with line and column set. Returns false. */
-bool pq_error(struct str text, uint32_t at, struct err *err, const char *fmt, ...) PRINTF_LIKE(4, 5);
+bool pq_error(struct str text, uint32_t at, struct err *err, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
 
 #endif

@@ -3,8 +3,7 @@
 
 static void ast(const struct promql_expr *e, struct buf *b);
 
-static void json_string(struct buf *b, struct str s)
-{
+static void json_string(struct buf *b, struct str s) {
     buf_putc(b, '"');
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
@@ -22,8 +21,7 @@ static void json_string(struct buf *b, struct str s)
     buf_putc(b, '"');
 }
 
-static void strings(struct buf *b, const struct str *v, size_t n)
-{
+static void strings(struct buf *b, const struct str *v, size_t n) {
     buf_putc(b, '[');
     for (size_t i = 0; i < n; i++) {
         if (i)
@@ -33,16 +31,16 @@ static void strings(struct buf *b, const struct str *v, size_t n)
     buf_putc(b, ']');
 }
 
-static const char *yes_no(bool v) { return v ? "true" : "false"; }
+static const char *yes_no(bool v) {
+    return v ? "true" : "false";
+}
 
-static void start_or_end(struct buf *b, const struct pq_time_mods *m)
-{
+static void start_or_end(struct buf *b, const struct pq_time_mods *m) {
     buf_putz(b, "\"startOrEnd\":");
     buf_putz(b, m->at == PQ_AT_START ? "\"start\"" : m->at == PQ_AT_END ? "\"end\"" : "null");
 }
 
-static void timestamp(struct buf *b, const struct pq_time_mods *m)
-{
+static void timestamp(struct buf *b, const struct pq_time_mods *m) {
     buf_putz(b, "\"timestamp\":");
     if (m->at == PQ_AT_TIME)
         buf_i64(b, m->at_ms);
@@ -50,8 +48,7 @@ static void timestamp(struct buf *b, const struct pq_time_mods *m)
         buf_putz(b, "null");
 }
 
-static void selector(struct buf *b, const struct promql_expr *e, const struct promql_expr *matrix)
-{
+static void selector(struct buf *b, const struct promql_expr *e, const struct promql_expr *matrix) {
     static const char *const op[] = {"=", "!=", "=~", "!~"};
     const struct promql_expr *s = e;
     buf_printf(b, "{\"anchored\":%s,\"matchers\":[", yes_no(s->u.selector.anchored));
@@ -75,8 +72,7 @@ static void selector(struct buf *b, const struct promql_expr *e, const struct pr
     buf_printf(b, ",\"type\":\"%s\"}", matrix ? "matrixSelector" : "vectorSelector");
 }
 
-static void subquery(struct buf *b, const struct promql_expr *e)
-{
+static void subquery(struct buf *b, const struct promql_expr *e) {
     buf_putz(b, "{\"expr\":");
     ast(e->u.subquery.expr, b);
     buf_printf(b, ",\"offset\":%lld,\"range\":%lld,", (long long)e->u.subquery.mods.offset_ms,
@@ -87,8 +83,7 @@ static void subquery(struct buf *b, const struct promql_expr *e)
     buf_putz(b, ",\"type\":\"subquery\"}");
 }
 
-static void call(struct buf *b, const struct promql_expr *e)
-{
+static void call(struct buf *b, const struct promql_expr *e) {
     const struct pq_function *fn = e->u.call.fn;
     buf_putz(b, "{\"args\":[");
     for (size_t i = 0; i < e->u.call.n_args; i++) {
@@ -99,12 +94,11 @@ static void call(struct buf *b, const struct promql_expr *e)
     buf_putz(b, "],\"func\":{\"argTypes\":[");
     for (size_t i = 0; i < fn->n_args; i++)
         buf_printf(b, "%s\"%s\"", i ? "," : "", pq_type_name(fn->args[i]));
-    buf_printf(b, "],\"name\":\"%s\",\"returnType\":\"%s\",\"variadic\":%d},\"type\":\"call\"}", fn->name,
-               pq_type_name(fn->returns), fn->variadic);
+    buf_printf(b, "],\"name\":\"%s\",\"returnType\":\"%s\",\"variadic\":%d},\"type\":\"call\"}",
+               fn->name, pq_type_name(fn->returns), fn->variadic);
 }
 
-static void aggregate(struct buf *b, const struct promql_expr *e)
-{
+static void aggregate(struct buf *b, const struct promql_expr *e) {
     buf_putz(b, "{\"expr\":");
     ast(e->u.aggregate.expr, b);
     buf_putz(b, ",\"grouping\":");
@@ -117,8 +111,7 @@ static void aggregate(struct buf *b, const struct promql_expr *e)
     buf_printf(b, ",\"type\":\"aggregation\",\"without\":%s}", yes_no(e->u.aggregate.without));
 }
 
-static void binary(struct buf *b, const struct promql_expr *e)
-{
+static void binary(struct buf *b, const struct promql_expr *e) {
     static const char *const card[] = {"one-to-one", "many-to-one", "one-to-many", "many-to-many"};
     buf_printf(b, "{\"bool\":%s,\"lhs\":", yes_no(e->u.binary.return_bool));
     ast(e->u.binary.lhs, b);
@@ -137,8 +130,7 @@ static void binary(struct buf *b, const struct promql_expr *e)
     buf_putz(b, ",\"type\":\"binaryExpr\"}");
 }
 
-static void ast(const struct promql_expr *e, struct buf *b)
-{
+static void ast(const struct promql_expr *e, struct buf *b) {
     switch (e->kind) {
     case PQ_NUMBER:
     case PQ_DURATION:
@@ -182,4 +174,6 @@ static void ast(const struct promql_expr *e, struct buf *b)
     }
 }
 
-void promql_ast_json(const struct promql_expr *e, struct buf *out) { ast(e, out); }
+void promql_ast_json(const struct promql_expr *e, struct buf *out) {
+    ast(e, out);
+}

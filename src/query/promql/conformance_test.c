@@ -1,8 +1,9 @@
-/* Prometheus's own PromQL scripts (../shared/conformance/promql), run in process. Where they are not there, the
- * test says so and passes: they belong to Prometheus and are not part of this tree. */
+/* Prometheus's own PromQL scripts (../shared/conformance/promql), run in process. Where they are
+ * not there, the test says so and passes: they belong to Prometheus and are not part of this tree.
+ */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -39,13 +40,13 @@ static const struct {
 };
 
 /* As Prometheus runs them. */
-static const unsigned features = PROMQL_EXPERIMENTAL_FUNCTIONS | PROMQL_DURATION_EXPRESSION | PROMQL_EXTENDED_VECTORS |
-                                 PROMQL_DELAYED_NAME_REMOVAL;
+static const unsigned features = PROMQL_EXPERIMENTAL_FUNCTIONS | PROMQL_DURATION_EXPRESSION |
+                                 PROMQL_EXTENDED_VECTORS | PROMQL_DELAYED_NAME_REMOVAL;
 
-static bool read_script(const char *name, struct buf *out)
-{
+static bool read_script(const char *name, struct buf *out) {
     char path[1024];
-    (void)snprintf(path, sizeof(path), "%s/../shared/conformance/promql/%s.test", HINOMI_SOURCE_DIR, name);
+    (void)snprintf(path, sizeof(path), "%s/../shared/conformance/promql/%s.test", HINOMI_SOURCE_DIR,
+                   name);
     FILE *f = fopen(path, "rb");
     if (!f)
         return false;
@@ -57,8 +58,7 @@ static bool read_script(const char *name, struct buf *out)
     return buf_ok(out);
 }
 
-static void test_scripts(void **state)
-{
+static void test_scripts(void **state) {
     (void)state;
     bool verbose = getenv("CONFORMANCE_VERBOSE") != NULL;
     size_t skipped = 0, worse = 0;
@@ -77,24 +77,26 @@ static void test_scripts(void **state)
         if (!ok)
             printf("%s\n", err.message);
         assert_true(ok);
-        printf("%-22s floats %4zu/%4zu  all %4zu/%4zu%s\n", files[i].name, c.float_passed, c.float_evals, c.passed, c.evals,
-               c.float_passed < files[i].floats || c.passed < files[i].all ? "  WORSE than before" : "");
+        printf("%-22s floats %4zu/%4zu  all %4zu/%4zu%s\n", files[i].name, c.float_passed,
+               c.float_evals, c.passed, c.evals,
+               c.float_passed < files[i].floats || c.passed < files[i].all ? "  WORSE than before"
+                                                                           : "");
         worse += c.float_passed < files[i].floats || c.passed < files[i].all;
         total.evals += c.evals;
         total.passed += c.passed;
         total.float_evals += c.float_evals;
         total.float_passed += c.float_passed;
     }
-    printf("{\"conformance\":{\"float_passed\":%zu,\"float_total\":%zu,\"passed\":%zu,\"total\":%zu,\"files_skipped\":%zu}}\n",
+    printf("{\"conformance\":{\"float_passed\":%zu,\"float_total\":%zu,\"passed\":%zu,\"total\":%"
+           "zu,\"files_skipped\":%zu}}\n",
            total.float_passed, total.float_evals, total.passed, total.evals, skipped);
     if (skipped)
-        printf("SKIPPED %zu of %zu scripts: ../shared/conformance/promql is not beside this tree\n", skipped,
-               sizeof(files) / sizeof(files[0]));
+        printf("SKIPPED %zu of %zu scripts: ../shared/conformance/promql is not beside this tree\n",
+               skipped, sizeof(files) / sizeof(files[0]));
     assert_int_equal(worse, 0);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_scripts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-bool pq_failf(struct pq_ev *ev, const char *fmt, ...)
-{
+bool pq_failf(struct pq_ev *ev, const char *fmt, ...) {
     if (ev->err->code != ERR_OK)
         return false;
     char text[ERR_MESSAGE_BYTES_MAX];
@@ -20,17 +19,17 @@ bool pq_failf(struct pq_ev *ev, const char *fmt, ...)
     return err_set(ev->err, ERR_EXECUTION, "%s", text);
 }
 
-bool pq_failed(const struct pq_ev *ev) { return ev->err->code != ERR_OK; }
+bool pq_failed(const struct pq_ev *ev) {
+    return ev->err->code != ERR_OK;
+}
 
-bool pq_no_memory(struct pq_ev *ev)
-{
+bool pq_no_memory(struct pq_ev *ev) {
     if (pq_failed(ev))
         return false;
     return arena_err(ev->arena->failed ? ev->arena : ev->scratch, ev->err);
 }
 
-bool pq_tick(struct pq_ev *ev)
-{
+bool pq_tick(struct pq_ev *ev) {
     const struct promql_options *o = ev->opt;
     if (pq_failed(ev))
         return false;
@@ -41,22 +40,23 @@ bool pq_tick(struct pq_ev *ev)
     return true;
 }
 
-bool pq_take_samples(struct pq_ev *ev, size_t n)
-{
+bool pq_take_samples(struct pq_ev *ev, size_t n) {
     ev->samples += n;
     if (ev->samples > ev->samples_peak)
         ev->samples_peak = ev->samples;
     if (ev->samples > ev->samples_max)
-        return pq_failf(ev, "query processing would load too many samples into memory in query execution");
+        return pq_failf(
+            ev, "query processing would load too many samples into memory in query execution");
     return true;
 }
 
-void pq_drop_samples(struct pq_ev *ev, size_t n) { ev->samples -= n < ev->samples ? n : ev->samples; }
+void pq_drop_samples(struct pq_ev *ev, size_t n) {
+    ev->samples -= n < ev->samples ? n : ev->samples;
+}
 
 /* Durations and reference times */
 
-static bool duration_value(struct pq_ev *ev, const struct promql_expr *e, double *out)
-{
+static bool duration_value(struct pq_ev *ev, const struct promql_expr *e, double *out) {
     double l = 0, r = 0;
     if (e->kind == PQ_NUMBER) {
         *out = e->u.number.value;
@@ -100,8 +100,8 @@ static bool duration_value(struct pq_ev *ev, const struct promql_expr *e, double
 
 #define DURATION_MS_MAX INT64_C(9223372036854) /* what fits into 64 bits as nanoseconds */
 
-bool pq_duration_ms(struct pq_ev *ev, int64_t plain_ms, const struct promql_expr *expr, bool negative_ok, int64_t *out)
-{
+bool pq_duration_ms(struct pq_ev *ev, int64_t plain_ms, const struct promql_expr *expr,
+                    bool negative_ok, int64_t *out) {
     double v;
     *out = plain_ms;
     if (!expr)
@@ -118,10 +118,11 @@ bool pq_duration_ms(struct pq_ev *ev, int64_t plain_ms, const struct promql_expr
 
 #define TS_ABS_MAX (INT64_MAX / 4) /* so that adding offsets and ranges cannot overflow */
 
-bool pq_ref_of(struct pq_ev *ev, const struct pq_time_mods *m, struct pq_ref *out)
-{
+bool pq_ref_of(struct pq_ev *ev, const struct pq_time_mods *m, struct pq_ref *out) {
     out->fixed = m->at != PQ_AT_NONE;
-    out->at = m->at == PQ_AT_START ? ev->query_start : m->at == PQ_AT_END ? ev->query_end : m->at_ms;
+    out->at = m->at == PQ_AT_START ? ev->query_start
+              : m->at == PQ_AT_END ? ev->query_end
+                                   : m->at_ms;
     if (out->at > TS_ABS_MAX)
         out->at = TS_ABS_MAX;
     if (out->at < -TS_ABS_MAX)
@@ -131,23 +132,23 @@ bool pq_ref_of(struct pq_ev *ev, const struct pq_time_mods *m, struct pq_ref *ou
 
 /* Scalars */
 
-static double *scalar_column(struct pq_ev *ev, const struct pq_grid *g)
-{
+static double *scalar_column(struct pq_ev *ev, const struct pq_grid *g) {
     double *v = arena_alloc(ev->arena, g->n * sizeof(*v));
     if (!v)
         pq_no_memory(ev);
     return v;
 }
 
-static bool scalar_call(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, double **out)
-{
+static bool scalar_call(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                        double **out) {
     double *v = scalar_column(ev, g);
     if (!v)
         return false;
     *out = v;
     if (e->u.call.fn->id != PQ_FN_scalar) {
         for (size_t i = 0; i < g->n; i++)
-            v[i] = e->u.call.fn->id == PQ_FN_time ? (double)pq_ts(g, i) / 1000 : 3.14159265358979323846;
+            v[i] = e->u.call.fn->id == PQ_FN_time ? (double)pq_ts(g, i) / 1000
+                                                  : 3.14159265358979323846;
         return true;
     }
     struct pq_matrix m = {0};
@@ -165,8 +166,8 @@ static bool scalar_call(struct pq_ev *ev, const struct pq_grid *g, const struct 
     return true;
 }
 
-static bool scalar_inner(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, double **out)
-{
+static bool scalar_inner(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                         double **out) {
     if (e->kind == PQ_CALL)
         return scalar_call(ev, g, e, out);
     if (e->kind == PQ_BINARY)
@@ -181,8 +182,8 @@ static bool scalar_inner(struct pq_ev *ev, const struct pq_grid *g, const struct
     return pq_failf(ev, "unexpected scalar expression");
 }
 
-bool pq_eval_scalar(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, double **out)
-{
+bool pq_eval_scalar(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                    double **out) {
     if (!pq_tick(ev))
         return false;
     e = pq_unparen((struct promql_expr *)(uintptr_t)e);
@@ -213,16 +214,15 @@ struct collect {
     struct pq_matrix *m;
 };
 
-static bool collect_series(void *arg, struct pq_series *s)
-{
+static bool collect_series(void *arg, struct pq_series *s) {
     struct collect *c = arg;
     struct pq_series copy;
-    return pq_take_samples(c->ev, pq_count_points(c->g, s)) && pq_copy_series(c->ev, c->g, s, &copy) &&
-           pq_matrix_push(c->ev, c->m, copy);
+    return pq_take_samples(c->ev, pq_count_points(c->g, s)) &&
+           pq_copy_series(c->ev, c->g, s, &copy) && pq_matrix_push(c->ev, c->m, copy);
 }
 
-static bool negate(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *m)
-{
+static bool negate(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                   struct pq_matrix *m) {
     if (!pq_eval(ev, g, e->u.unary.expr, m))
         return false;
     if (e->u.unary.op != PQ_SUB)
@@ -248,8 +248,8 @@ static bool negate(struct pq_ev *ev, const struct pq_grid *g, const struct promq
     return ev->delayed_names || pq_merge_same(ev, g, m);
 }
 
-static bool eval_inner(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *out)
-{
+static bool eval_inner(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                       struct pq_matrix *out) {
     struct collect c = {ev, g, out};
     if (e->type == PROMQL_SCALAR) {
         struct pq_series s = {0};
@@ -261,7 +261,8 @@ static bool eval_inner(struct pq_ev *ev, const struct pq_grid *g, const struct p
     case PQ_CALL:
         if (e->u.call.fn->id == PQ_FN_absent_over_time)
             return pq_absent_over_time(ev, g, e, out);
-        return pq_is_range_call(e) ? pq_range_call_each(ev, g, e, collect_series, &c) : pq_call(ev, g, e, out);
+        return pq_is_range_call(e) ? pq_range_call_each(ev, g, e, collect_series, &c)
+                                   : pq_call(ev, g, e, out);
     case PQ_AGGREGATE:
         return pq_aggregate(ev, g, e, out);
     case PQ_BINARY:
@@ -273,8 +274,7 @@ static bool eval_inner(struct pq_ev *ev, const struct pq_grid *g, const struct p
     }
 }
 
-static bool broadcast(struct pq_ev *ev, const struct pq_grid *g, struct pq_matrix *m)
-{
+static bool broadcast(struct pq_ev *ev, const struct pq_grid *g, struct pq_matrix *m) {
     for (size_t k = 0; k < m->n; k++) {
         struct pq_series *s = &m->s[k];
         double v = s->v[0];
@@ -292,8 +292,8 @@ static bool broadcast(struct pq_ev *ev, const struct pq_grid *g, struct pq_matri
     return true;
 }
 
-bool pq_eval(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *out)
-{
+bool pq_eval(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+             struct pq_matrix *out) {
     if (!pq_tick(ev))
         return false;
     e = pq_unparen((struct promql_expr *)(uintptr_t)e);
@@ -313,8 +313,8 @@ bool pq_eval(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr
     return pq_take_samples(ev, points);
 }
 
-bool pq_each(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, pq_sink sink, void *arg)
-{
+bool pq_each(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, pq_sink sink,
+             void *arg) {
     e = pq_unparen((struct promql_expr *)(uintptr_t)e);
     if (!(e->step_invariant && g->n > 1)) {
         if (e->kind == PQ_SELECTOR)
@@ -335,8 +335,7 @@ bool pq_each(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr
 
 /* Results */
 
-static bool put_hist(struct promql_result *r, const struct fhist *h, struct promql_point *p)
-{
+static bool put_hist(struct promql_result *r, const struct fhist *h, struct promql_point *p) {
     struct fhist *c = fhist_copy(&r->arena, h);
     if (!c)
         return false;
@@ -344,8 +343,8 @@ static bool put_hist(struct promql_result *r, const struct fhist *h, struct prom
     return true;
 }
 
-static bool put_series(struct promql_result *r, const struct pq_grid *g, const struct pq_series *s)
-{
+static bool put_series(struct promql_result *r, const struct pq_grid *g,
+                       const struct pq_series *s) {
     size_t n = pq_count_points(g, s);
     if (n == 0)
         return true;
@@ -366,8 +365,8 @@ static bool put_series(struct promql_result *r, const struct pq_grid *g, const s
     return true;
 }
 
-static bool result_of_matrix(struct pq_ev *ev, const struct pq_grid *g, struct pq_matrix *m, struct promql_result *r)
-{
+static bool result_of_matrix(struct pq_ev *ev, const struct pq_grid *g, struct pq_matrix *m,
+                             struct promql_result *r) {
     r->series = ARENA_ARRAY(&r->arena, struct promql_series, m->n);
     if (!r->series)
         return arena_err(&r->arena, ev->err);
@@ -377,8 +376,7 @@ static bool result_of_matrix(struct pq_ev *ev, const struct pq_grid *g, struct p
     return true;
 }
 
-static bool finish_names(struct pq_ev *ev, const struct pq_grid *g, struct pq_matrix *m)
-{
+static bool finish_names(struct pq_ev *ev, const struct pq_grid *g, struct pq_matrix *m) {
     if (!ev->delayed_names)
         return true;
     for (size_t k = 0; k < m->n; k++)
@@ -395,8 +393,8 @@ struct raw { /* a range vector as the result of an instant query */
     const struct pq_range_source *src;
 };
 
-static bool raw_series(void *arg, struct labels labels, bool drop_name, const struct pq_samples *in)
-{
+static bool raw_series(void *arg, struct labels labels, bool drop_name,
+                       const struct pq_samples *in) {
     struct raw *w = arg;
     struct arena *a = &w->r->arena;
     struct pq_samples s = *in;
@@ -415,7 +413,8 @@ static bool raw_series(void *arg, struct labels labels, bool drop_name, const st
     w->ev->samples_read += s.n + s.n_hist;
     if (w->r->n_series == w->cap) {
         size_t cap = w->cap ? w->cap * 2 : 16;
-        w->r->series = arena_grow(a, w->r->series, w->cap * sizeof(*w->r->series), cap * sizeof(*w->r->series));
+        w->r->series = arena_grow(a, w->r->series, w->cap * sizeof(*w->r->series),
+                                  cap * sizeof(*w->r->series));
         if (!w->r->series)
             return arena_err(a, w->ev->err);
         w->cap = cap;
@@ -440,19 +439,18 @@ static bool raw_series(void *arg, struct labels labels, bool drop_name, const st
     return true;
 }
 
-static int by_result_labels(const void *a, const void *b)
-{
-    return labels_cmp(((const struct promql_series *)a)->labels, ((const struct promql_series *)b)->labels);
+static int by_result_labels(const void *a, const void *b) {
+    return labels_cmp(((const struct promql_series *)a)->labels,
+                      ((const struct promql_series *)b)->labels);
 }
 
-static void sort_result(struct promql_result *r)
-{
+static void sort_result(struct promql_result *r) {
     if (r->n_series > 1)
         qsort(r->series, r->n_series, sizeof(*r->series), by_result_labels);
 }
 
-static bool eval_raw(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct promql_result *r)
-{
+static bool eval_raw(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                     struct promql_result *r) {
     struct pq_range_source src;
     struct raw w = {.ev = ev, .r = r, .src = &src};
     if (!pq_range_source_init(ev, e, &src))
@@ -465,9 +463,8 @@ static bool eval_raw(struct pq_ev *ev, const struct pq_grid *g, const struct pro
     return true;
 }
 
-static bool eval_top(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, bool instant,
-                     struct promql_result *r)
-{
+static bool eval_top(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                     bool instant, struct promql_result *r) {
     r->type = instant ? e->type : PROMQL_MATRIX;
     r->ts_ms = g->start;
     e = pq_unparen((struct promql_expr *)(uintptr_t)e);
@@ -485,9 +482,10 @@ static bool eval_top(struct pq_ev *ev, const struct pq_grid *g, const struct pro
         return true;
     }
     if (e->type != PROMQL_SCALAR && e->type != PROMQL_VECTOR)
-        return err_set(ev->err, ERR_BAD_INPUT,
-                       "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
-                       pq_type_documented(e->type));
+        return err_set(
+            ev->err, ERR_BAD_INPUT,
+            "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
+            pq_type_documented(e->type));
     struct pq_matrix m;
     if (!pq_eval(ev, g, e, &m) || !finish_names(ev, g, &m) || !result_of_matrix(ev, g, &m, r))
         return false;
@@ -496,22 +494,23 @@ static bool eval_top(struct pq_ev *ev, const struct pq_grid *g, const struct pro
     return true;
 }
 
-static bool check_times(int64_t start, int64_t end, int64_t step, struct pq_grid *g, struct err *err)
-{
-    if (start > TS_ABS_MAX || start < -TS_ABS_MAX || end > TS_ABS_MAX || end < -TS_ABS_MAX || step > TS_ABS_MAX)
-        return err_set(err, ERR_BAD_INPUT, "timestamp out of range: %lld to %lld, step %lld ms", (long long)start,
-                       (long long)end, (long long)step);
+static bool check_times(int64_t start, int64_t end, int64_t step, struct pq_grid *g,
+                        struct err *err) {
+    if (start > TS_ABS_MAX || start < -TS_ABS_MAX || end > TS_ABS_MAX || end < -TS_ABS_MAX ||
+        step > TS_ABS_MAX)
+        return err_set(err, ERR_BAD_INPUT, "timestamp out of range: %lld to %lld, step %lld ms",
+                       (long long)start, (long long)end, (long long)step);
     bool instant = start == end && step == 0;
     if (!instant && step <= 0)
-        return err_set(err, ERR_BAD_INPUT, "step must be greater than 0, got %lld ms", (long long)step);
+        return err_set(err, ERR_BAD_INPUT, "step must be greater than 0, got %lld ms",
+                       (long long)step);
     *g = (struct pq_grid){start, instant ? 1 : step, 0};
     if (end >= start)
         g->n = (size_t)((end - start) / g->step) + 1;
     return true;
 }
 
-static void ev_init(struct pq_ev *ev, const struct promql_options *opt)
-{
+static void ev_init(struct pq_ev *ev, const struct promql_options *opt) {
     ev->features = opt->features;
     ev->delayed_names = opt->features & PROMQL_DELAYED_NAME_REMOVAL;
     ev->lookback_ms = opt->lookback_ms > 0 ? opt->lookback_ms : 300000;
@@ -519,9 +518,9 @@ static void ev_init(struct pq_ev *ev, const struct promql_options *opt)
     ev->samples_max = opt->samples_max ? opt->samples_max : LIMIT_QUERY_SAMPLES;
 }
 
-bool promql_eval(const struct promql_expr *e, const struct reader *reader, int64_t start_ms, int64_t end_ms, int64_t step_ms,
-                 const struct promql_options *opt, struct promql_result *out, struct err *err)
-{
+bool promql_eval(const struct promql_expr *e, const struct reader *reader, int64_t start_ms,
+                 int64_t end_ms, int64_t step_ms, const struct promql_options *opt,
+                 struct promql_result *out, struct err *err) {
     static const struct promql_options defaults;
     struct err own;
     struct pq_grid g;
@@ -568,8 +567,7 @@ bool promql_eval(const struct promql_expr *e, const struct reader *reader, int64
     return true;
 }
 
-void promql_result_deinit(struct promql_result *r)
-{
+void promql_result_deinit(struct promql_result *r) {
     arena_deinit(&r->arena);
     *r = (struct promql_result){0};
 }

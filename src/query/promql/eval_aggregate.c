@@ -3,10 +3,11 @@
 
 #include <stdlib.h>
 
-static int by_name(const void *a, const void *b) { return str_cmp(*(const struct str *)a, *(const struct str *)b); }
+static int by_name(const void *a, const void *b) {
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
 
-bool pq_grouping_of(struct pq_ev *ev, const struct promql_expr *e, struct pq_grouping *gr)
-{
+bool pq_grouping_of(struct pq_ev *ev, const struct promql_expr *e, struct pq_grouping *gr) {
     bool values = e->u.aggregate.op == PQ_COUNT_VALUES, without = e->u.aggregate.without;
     gr->without = without;
     gr->n = e->u.aggregate.n_grouping;
@@ -24,8 +25,7 @@ bool pq_grouping_of(struct pq_ev *ev, const struct promql_expr *e, struct pq_gro
     return true;
 }
 
-struct labels pq_group_labels(const struct pq_grouping *gr, struct labels ls, struct label *tmp)
-{
+struct labels pq_group_labels(const struct pq_grouping *gr, struct labels ls, struct label *tmp) {
     uint32_t n = 0;
     size_t k = 0;
     for (uint32_t i = 0; i < ls.n; i++) {
@@ -67,8 +67,7 @@ struct aggregation {
     size_t tmp_cap;
 };
 
-static bool group_init(struct aggregation *q, struct group *gr)
-{
+static bool group_init(struct aggregation *q, struct group *gr) {
     gr->cells = ARENA_ARRAY(q->ev->arena, struct cell, q->g->n);
     if (q->op == PQ_QUANTILE) {
         gr->values = ARENA_ARRAY(q->ev->arena, double *, q->g->n);
@@ -80,9 +79,9 @@ static bool group_init(struct aggregation *q, struct group *gr)
     return gr->cells || pq_no_memory(q->ev);
 }
 
-/* Labels that outlive the stream: names and values belong to open sets or the arena; the array is ours. */
-static bool keep_labels(struct pq_ev *ev, struct labels in, struct labels *out)
-{
+/* Labels that outlive the stream: names and values belong to open sets or the arena; the array is
+ * ours. */
+static bool keep_labels(struct pq_ev *ev, struct labels in, struct labels *out) {
     struct label *l = arena_alloc(ev->arena, in.n * sizeof(*l));
     if (!l)
         return pq_no_memory(ev);
@@ -92,8 +91,7 @@ static bool keep_labels(struct pq_ev *ev, struct labels in, struct labels *out)
     return true;
 }
 
-static struct group *group_of(struct aggregation *q, struct labels ls)
-{
+static struct group *group_of(struct aggregation *q, struct labels ls) {
     struct pq_ev *ev = q->ev;
     if (ls.n > q->tmp_cap) {
         q->tmp_cap = ls.n * 2u;
@@ -109,7 +107,8 @@ static struct group *group_of(struct aggregation *q, struct labels ls)
         return &q->groups[at];
     bool added;
     struct labels kept;
-    if (!keep_labels(ev, key, &kept) || (at = pq_index_put(ev, &q->index, kept, &added)) == UINT32_MAX)
+    if (!keep_labels(ev, key, &kept) ||
+        (at = pq_index_put(ev, &q->index, kept, &added)) == UINT32_MAX)
         return NULL;
     if (at >= q->cap) {
         size_t cap = q->cap ? q->cap * 2 : 16;
@@ -125,23 +124,21 @@ static struct group *group_of(struct aggregation *q, struct labels ls)
     return group_init(q, &q->groups[at]) ? &q->groups[at] : NULL;
 }
 
-static void see_hint(struct cell *c, const struct fhist *h)
-{
+static void see_hint(struct cell *c, const struct fhist *h) {
     c->reset_seen |= h->hint == FHIST_RESET;
     c->not_reset_seen |= h->hint == FHIST_NOT_RESET;
 }
 
 static const struct str none;
 
-static bool note_ignored(struct aggregation *q)
-{
-    return pq_note(q->ev, PQ_NOTE_HIST_IGNORED_AGG, q->e->u.aggregate.expr, none, str_from(pq_op_name(q->op)), none);
+static bool note_ignored(struct aggregation *q) {
+    return pq_note(q->ev, PQ_NOTE_HIST_IGNORED_AGG, q->e->u.aggregate.expr, none,
+                   str_from(pq_op_name(q->op)), none);
 }
 
 /* Adds b to *a; an incompatible pair spoils the cell, with a note. */
-static bool add_hists(struct aggregation *q, struct cell *c, struct fhist *a, const struct fhist *b, bool subtract,
-                      struct str metric)
-{
+static bool add_hists(struct aggregation *q, struct cell *c, struct fhist *a, const struct fhist *b,
+                      bool subtract, struct str metric) {
     bool reconciled = false;
     enum fhist_result r = fhist_add(q->ev->arena, a, b, subtract, NULL, &reconciled);
     if (r == FHIST_NO_MEMORY)
@@ -150,11 +147,12 @@ static bool add_hists(struct aggregation *q, struct cell *c, struct fhist *a, co
         c->incompatible = true;
         return pq_note(q->ev, PQ_NOTE_MIXED_CUSTOM, q->e->u.aggregate.expr, metric, none, none);
     }
-    return !reconciled || pq_note(q->ev, PQ_NOTE_BOUNDS_RECONCILED, q->e->u.aggregate.expr, none, STR("aggregation"), none);
+    return !reconciled || pq_note(q->ev, PQ_NOTE_BOUNDS_RECONCILED, q->e->u.aggregate.expr, none,
+                                  STR("aggregation"), none);
 }
 
-static bool mean_hists(struct aggregation *q, struct cell *c, const struct fhist *h, struct str metric)
-{
+static bool mean_hists(struct aggregation *q, struct cell *c, const struct fhist *h,
+                       struct str metric) {
     struct fhist *left = fhist_copy(q->ev->arena, h), *right = fhist_copy(q->ev->arena, c->hist);
     if (!left || !right)
         return pq_no_memory(q->ev);
@@ -165,8 +163,8 @@ static bool mean_hists(struct aggregation *q, struct cell *c, const struct fhist
     return c->incompatible || add_hists(q, c, c->hist, left, false, metric);
 }
 
-static bool hist_cell(struct aggregation *q, struct cell *c, const struct fhist *h, struct str metric)
-{
+static bool hist_cell(struct aggregation *q, struct cell *c, const struct fhist *h,
+                      struct str metric) {
     bool first = !c->seen;
     switch ((int)q->op) {
     case PQ_COUNT:
@@ -194,11 +192,11 @@ static bool hist_cell(struct aggregation *q, struct cell *c, const struct fhist 
     if (!c->hist)
         return true; /* mixed with floats: there will be no result */
     see_hint(c, h);
-    return q->op == PQ_SUM ? add_hists(q, c, c->hist, h, false, metric) : mean_hists(q, c, h, metric);
+    return q->op == PQ_SUM ? add_hists(q, c, c->hist, h, false, metric)
+                           : mean_hists(q, c, h, metric);
 }
 
-static void mean_cell(struct cell *c, double v)
-{
+static void mean_cell(struct cell *c, double v) {
     struct pq_kahan k = {c->value, c->c};
     if (!c->incremental) {
         pq_kahan_add(&k, v);
@@ -219,8 +217,7 @@ static void mean_cell(struct cell *c, double v)
     c->c = k.c;
 }
 
-static void first_float(enum pq_op op, struct cell *c, double v)
-{
+static void first_float(enum pq_op op, struct cell *c, double v) {
     c->seen = c->has_float = true;
     c->count = 1;
     c->value = c->mean = v;
@@ -229,8 +226,8 @@ static void first_float(enum pq_op op, struct cell *c, double v)
         c->value = isnan(v) || isinf(v) ? sample_nan() : 0;
 }
 
-static void add_sum(struct cell *cells, const double *v, const struct fhist *const *hist, size_t n)
-{
+static void add_sum(struct cell *cells, const double *v, const struct fhist *const *hist,
+                    size_t n) {
     for (size_t i = 0; i < n; i++) {
         struct cell *c = &cells[i];
         if (pq_absent(v[i]) || (hist && hist[i]) || c->incompatible)
@@ -252,8 +249,7 @@ static void add_sum(struct cell *cells, const double *v, const struct fhist *con
     }
 }
 
-static void add_float(enum pq_op op, struct cell *c, double v)
-{
+static void add_float(enum pq_op op, struct cell *c, double v) {
     double delta;
     c->has_float = true;
     switch ((int)op) {
@@ -282,11 +278,11 @@ static void add_float(enum pq_op op, struct cell *c, double v)
     }
 }
 
-static bool push_value(struct aggregation *q, struct group *gr, size_t i, double v)
-{
+static bool push_value(struct aggregation *q, struct group *gr, size_t i, double v) {
     if (gr->n_values[i] == gr->cap_values[i]) {
         uint32_t cap = gr->cap_values[i] ? gr->cap_values[i] * 2 : 8;
-        double *p = arena_grow(q->ev->arena, gr->values[i], gr->cap_values[i] * sizeof(*p), cap * sizeof(*p));
+        double *p = arena_grow(q->ev->arena, gr->values[i], gr->cap_values[i] * sizeof(*p),
+                               cap * sizeof(*p));
         if (!p)
             return pq_no_memory(q->ev);
         gr->values[i] = p;
@@ -297,8 +293,7 @@ static bool push_value(struct aggregation *q, struct group *gr, size_t i, double
     return true;
 }
 
-static bool add_series(void *arg, struct pq_series *s)
-{
+static bool add_series(void *arg, struct pq_series *s) {
     struct aggregation *q = arg;
     struct group *gr = group_of(q, s->labels);
     if (!gr)
@@ -330,11 +325,11 @@ static bool add_series(void *arg, struct pq_series *s)
     return true;
 }
 
-static bool finish_hist(struct aggregation *q, struct cell *c, struct pq_series *s, size_t i)
-{
+static bool finish_hist(struct aggregation *q, struct cell *c, struct pq_series *s, size_t i) {
     if (c->has_float) {
         s->v[i] = sample_stale();
-        return pq_note(q->ev, PQ_NOTE_MIXED_FLOAT_HIST_AGG, q->e->u.aggregate.expr, none, none, none);
+        return pq_note(q->ev, PQ_NOTE_MIXED_FLOAT_HIST_AGG, q->e->u.aggregate.expr, none, none,
+                       none);
     }
     if (c->incompatible)
         return true;
@@ -344,11 +339,11 @@ static bool finish_hist(struct aggregation *q, struct cell *c, struct pq_series 
     s->v[i] = 0;
     s->hist[i] = c->hist;
     return !(c->reset_seen && c->not_reset_seen) ||
-           pq_note(q->ev, PQ_NOTE_RESET_COLLISION, q->e->u.aggregate.expr, none, STR("aggregation"), none);
+           pq_note(q->ev, PQ_NOTE_RESET_COLLISION, q->e->u.aggregate.expr, none, STR("aggregation"),
+                   none);
 }
 
-static double finish_float(enum pq_op op, const struct cell *c)
-{
+static double finish_float(enum pq_op op, const struct cell *c) {
     switch ((int)op) {
     case PQ_AVG:
         return c->incremental ? c->mean + c->c : c->value / c->count + c->c / c->count;
@@ -367,9 +362,10 @@ static double finish_float(enum pq_op op, const struct cell *c)
     }
 }
 
-static bool finish_group(struct aggregation *q, struct group *gr, const double *param, struct pq_matrix *out)
-{
-    struct pq_series s = {.labels = gr->labels, .drop_name = gr->drop_name, .v = pq_column(q->ev, q->g)};
+static bool finish_group(struct aggregation *q, struct group *gr, const double *param,
+                         struct pq_matrix *out) {
+    struct pq_series s = {
+        .labels = gr->labels, .drop_name = gr->drop_name, .v = pq_column(q->ev, q->g)};
     if (!s.v)
         return false;
     for (size_t i = 0; i < q->g->n; i++) {
@@ -388,8 +384,7 @@ static bool finish_group(struct aggregation *q, struct group *gr, const double *
     return pq_count_points(q->g, &s) == 0 || pq_matrix_push(q->ev, out, s);
 }
 
-static bool note_quantile(struct aggregation *q, const double *param)
-{
+static bool note_quantile(struct aggregation *q, const double *param) {
     double low = HUGE_VAL, high = -HUGE_VAL;
     bool nan = false;
     const struct promql_expr *where = q->e->u.aggregate.param;
@@ -405,8 +400,8 @@ static bool note_quantile(struct aggregation *q, const double *param)
            (!(low < 0) || pq_note_number(q->ev, PQ_NOTE_QUANTILE, where, low, 0));
 }
 
-bool pq_aggregate(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *out)
-{
+bool pq_aggregate(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                  struct pq_matrix *out) {
     enum pq_op op = e->u.aggregate.op;
     double *param = NULL;
     if (op == PQ_COUNT_VALUES)
@@ -436,9 +431,8 @@ struct value_memo {
     uint32_t series;
 };
 
-static bool value_series(struct aggregation *q, struct pq_out *out, const struct pq_series *s, struct str name, size_t i,
-                         uint32_t *series)
-{
+static bool value_series(struct aggregation *q, struct pq_out *out, const struct pq_series *s,
+                         struct str name, size_t i, uint32_t *series) {
     struct buf b = BUF_INIT_MAX(1 << 20);
     struct labels_builder lb = LABELS_BUILDER_INIT;
     if (pq_is_hist(s, i))
@@ -464,8 +458,8 @@ static bool value_series(struct aggregation *q, struct pq_out *out, const struct
     return ok || pq_no_memory(q->ev);
 }
 
-bool pq_count_values(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *out)
-{
+bool pq_count_values(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                     struct pq_matrix *out) {
     const struct promql_expr *param = pq_unparen(e->u.aggregate.param);
     struct aggregation q = {.ev = ev, .g = g, .e = e, .op = e->u.aggregate.op};
     struct pq_matrix m;

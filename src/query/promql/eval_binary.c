@@ -3,8 +3,7 @@
 
 #include <stdlib.h>
 
-static double arithmetic(enum pq_op op, double l, double r)
-{
+static double arithmetic(enum pq_op op, double l, double r) {
     switch ((int)op) {
     case PQ_ADD:
         return l + r;
@@ -23,8 +22,7 @@ static double arithmetic(enum pq_op op, double l, double r)
     }
 }
 
-static bool compare(enum pq_op op, double l, double r)
-{
+static bool compare(enum pq_op op, double l, double r) {
     switch ((int)op) {
     case PQ_EQLC:
         return l == r;
@@ -41,8 +39,8 @@ static bool compare(enum pq_op op, double l, double r)
     }
 }
 
-bool pq_binary_scalars(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, double **out)
-{
+bool pq_binary_scalars(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                       double **out) {
     double *l, *r;
     enum pq_op op = e->u.binary.op;
     if (!pq_eval_scalar(ev, g, e->u.binary.lhs, &l) || !pq_eval_scalar(ev, g, e->u.binary.rhs, &r))
@@ -51,7 +49,8 @@ bool pq_binary_scalars(struct pq_ev *ev, const struct pq_grid *g, const struct p
     if (!v)
         return pq_no_memory(ev);
     for (size_t i = 0; i < g->n; i++)
-        v[i] = pq_op_is_comparison(op) ? (compare(op, l[i], r[i]) ? 1 : 0) : arithmetic(op, l[i], r[i]);
+        v[i] = pq_op_is_comparison(op) ? (compare(op, l[i], r[i]) ? 1 : 0)
+                                       : arithmetic(op, l[i], r[i]);
     *out = v;
     return true;
 }
@@ -63,15 +62,18 @@ struct element {
     const struct fhist *hist;
 };
 
-static const char *kind(const struct fhist *h) { return h ? "histogram" : "float"; }
-
-static bool note_types(struct pq_ev *ev, const struct promql_expr *e, struct element l, struct element r)
-{
-    return pq_note(ev, PQ_NOTE_BIN_TYPES, e, str_from(pq_op_name(e->u.binary.op)), str_from(kind(l.hist)), str_from(kind(r.hist)));
+static const char *kind(const struct fhist *h) {
+    return h ? "histogram" : "float";
 }
 
-static bool scaled(struct pq_ev *ev, const struct fhist *h, double by, bool divide, struct element *out)
-{
+static bool note_types(struct pq_ev *ev, const struct promql_expr *e, struct element l,
+                       struct element r) {
+    return pq_note(ev, PQ_NOTE_BIN_TYPES, e, str_from(pq_op_name(e->u.binary.op)),
+                   str_from(kind(l.hist)), str_from(kind(r.hist)));
+}
+
+static bool scaled(struct pq_ev *ev, const struct fhist *h, double by, bool divide,
+                   struct element *out) {
     struct fhist *c = fhist_copy(ev->arena, h);
     if (!c)
         return pq_no_memory(ev);
@@ -84,9 +86,8 @@ static bool scaled(struct pq_ev *ev, const struct fhist *h, double by, bool divi
     return true;
 }
 
-static bool combine_hists(struct pq_ev *ev, const struct promql_expr *e, const struct fhist *l, const struct fhist *r,
-                          struct element *out, bool *keep)
-{
+static bool combine_hists(struct pq_ev *ev, const struct promql_expr *e, const struct fhist *l,
+                          const struct fhist *r, struct element *out, bool *keep) {
     static const struct str none;
     bool subtract = e->u.binary.op == PQ_SUB, collision = false, reconciled = false;
     struct str operation = subtract ? STR("subtraction") : STR("addition");
@@ -110,10 +111,10 @@ static bool combine_hists(struct pq_ev *ev, const struct promql_expr *e, const s
     return !reconciled || pq_note(ev, PQ_NOTE_BOUNDS_RECONCILED, e, none, operation, none);
 }
 
-/* *valid: the operation is possible; *keep: the comparison holds. Only with a histogram on one side at least. */
-static bool hist_element(struct pq_ev *ev, const struct promql_expr *e, struct element l, struct element r, struct element *out,
-                         bool *keep, bool *valid)
-{
+/* *valid: the operation is possible; *keep: the comparison holds. Only with a histogram on one side
+ * at least. */
+static bool hist_element(struct pq_ev *ev, const struct promql_expr *e, struct element l,
+                         struct element r, struct element *out, bool *keep, bool *valid) {
     enum pq_op op = e->u.binary.op;
     *keep = *valid = true;
     if (l.hist && r.hist) {
@@ -146,8 +147,7 @@ struct vs {
     bool swapped; /* the scalar is on the left */
 };
 
-static bool vs_hist(const struct vs *q, struct pq_series *s, size_t i)
-{
+static bool vs_hist(const struct vs *q, struct pq_series *s, size_t i) {
     const struct promql_expr *e = q->e;
     struct element v = {0, s->hist[i]}, n = {q->scalar[i], NULL}, out = {0, NULL};
     bool keep, valid;
@@ -162,14 +162,14 @@ static bool vs_hist(const struct vs *q, struct pq_series *s, size_t i)
     return true;
 }
 
-static void vs_column(const struct vs *q, double *v, const struct fhist *const *hist)
-{
+static void vs_column(const struct vs *q, double *v, const struct fhist *const *hist) {
     enum pq_op op = q->e->u.binary.op;
     bool as_bool = q->e->u.binary.return_bool;
     if (!pq_op_is_comparison(op)) {
         for (size_t i = 0; i < q->g->n; i++)
             if (!pq_absent(v[i]) && !(hist && hist[i]))
-                v[i] = q->swapped ? arithmetic(op, q->scalar[i], v[i]) : arithmetic(op, v[i], q->scalar[i]);
+                v[i] = q->swapped ? arithmetic(op, q->scalar[i], v[i])
+                                  : arithmetic(op, v[i], q->scalar[i]);
         return;
     }
     for (size_t i = 0; i < q->g->n; i++) {
@@ -183,8 +183,8 @@ static void vs_column(const struct vs *q, double *v, const struct fhist *const *
     }
 }
 
-static bool vector_scalar(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *m)
-{
+static bool vector_scalar(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                          struct pq_matrix *m) {
     bool swapped = e->u.binary.lhs->type == PROMQL_SCALAR, renames;
     struct vs q = {ev, g, e, NULL, swapped};
     double *scalar;
@@ -210,16 +210,17 @@ static bool vector_scalar(struct pq_ev *ev, const struct pq_grid *g, const struc
 /* Signatures: series of both sides with equal matching labels get the same number. */
 
 struct sides {
-    struct pq_matrix m[2];  /* left, right */
-    uint32_t *sig[2];       /* per series */
+    struct pq_matrix m[2]; /* left, right */
+    uint32_t *sig[2];      /* per series */
     uint32_t n_sigs;
     struct pq_index index;
 };
 
-static int by_name(const void *a, const void *b) { return str_cmp(*(const struct str *)a, *(const struct str *)b); }
+static int by_name(const void *a, const void *b) {
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
 
-static bool matching_of(struct pq_ev *ev, const struct promql_expr *e, struct pq_grouping *gr)
-{
+static bool matching_of(struct pq_ev *ev, const struct promql_expr *e, struct pq_grouping *gr) {
     gr->n = e->u.binary.n_labels + (e->u.binary.on ? 0 : 1);
     gr->without = !e->u.binary.on;
     gr->names = ARENA_ARRAY(ev->arena, struct str, gr->n);
@@ -234,8 +235,7 @@ static bool matching_of(struct pq_ev *ev, const struct promql_expr *e, struct pq
     return true;
 }
 
-static bool sign(struct pq_ev *ev, const struct pq_grouping *gr, struct sides *s, int side)
-{
+static bool sign(struct pq_ev *ev, const struct pq_grouping *gr, struct sides *s, int side) {
     struct pq_matrix *m = &s->m[side];
     s->sig[side] = ARENA_ARRAY(ev->arena, uint32_t, m->n);
     if (!s->sig[side])
@@ -268,19 +268,19 @@ static bool sign(struct pq_ev *ev, const struct pq_grouping *gr, struct sides *s
     return true;
 }
 
-static bool sides_init(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct sides *s)
-{
+static bool sides_init(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                       struct sides *s) {
     struct pq_grouping gr;
     *s = (struct sides){0};
-    return pq_eval(ev, g, e->u.binary.lhs, &s->m[0]) && pq_eval(ev, g, e->u.binary.rhs, &s->m[1]) && matching_of(ev, e, &gr) &&
-           sign(ev, &gr, s, 0) && sign(ev, &gr, s, 1);
+    return pq_eval(ev, g, e->u.binary.lhs, &s->m[0]) && pq_eval(ev, g, e->u.binary.rhs, &s->m[1]) &&
+           matching_of(ev, e, &gr) && sign(ev, &gr, s, 0) && sign(ev, &gr, s, 1);
 }
 
 /* and, or, unless */
 
 /* present[sig * g->n + step]: a series of that side has a value. */
-static uint8_t *presence(struct pq_ev *ev, const struct pq_grid *g, const struct sides *s, int side)
-{
+static uint8_t *presence(struct pq_ev *ev, const struct pq_grid *g, const struct sides *s,
+                         int side) {
     uint8_t *p = arena_array(ev->arena, s->n_sigs, g->n);
     if (!p) {
         pq_no_memory(ev);
@@ -295,8 +295,8 @@ static uint8_t *presence(struct pq_ev *ev, const struct pq_grid *g, const struct
     return p;
 }
 
-static void mask(const struct pq_grid *g, struct pq_series *s, const uint8_t *row, bool keep_present)
-{
+static void mask(const struct pq_grid *g, struct pq_series *s, const uint8_t *row,
+                 bool keep_present) {
     for (size_t i = 0; i < g->n; i++)
         if ((row[i] != 0) != keep_present) {
             s->v[i] = sample_stale();
@@ -305,8 +305,8 @@ static void mask(const struct pq_grid *g, struct pq_series *s, const uint8_t *ro
         }
 }
 
-static bool set_operator(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *out)
-{
+static bool set_operator(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                         struct pq_matrix *out) {
     struct sides s;
     enum pq_op op = e->u.binary.op;
     if (!sides_init(ev, g, e, &s))
@@ -334,18 +334,19 @@ struct match {
     const struct pq_grid *g;
     const struct promql_expr *e;
     struct sides s;
-    int many, one;        /* which side is which; for one-to-one: left is "many" */
-    uint32_t *one_first;  /* per signature: first series of the one side, UINT32_MAX: none */
-    uint32_t *one_next;   /* per series of the one side: the next of the same signature */
+    int many, one;       /* which side is which; for one-to-one: left is "many" */
+    uint32_t *one_first; /* per signature: first series of the one side, UINT32_MAX: none */
+    uint32_t *one_next;  /* per series of the one side: the next of the same signature */
     struct pq_out out;
 };
 
-static bool result_labels(struct match *q, struct labels many, struct labels one, struct labels *out)
-{
+static bool result_labels(struct match *q, struct labels many, struct labels one,
+                          struct labels *out) {
     const struct promql_expr *e = q->e;
     struct labels_builder b = LABELS_BUILDER_INIT;
     labels_builder_reset(&b, many);
-    if (!pq_op_is_comparison(e->u.binary.op) || (e->u.binary.return_bool && !q->ev->delayed_names)) {
+    if (!pq_op_is_comparison(e->u.binary.op) ||
+        (e->u.binary.return_bool && !q->ev->delayed_names)) {
         labels_builder_del(&b, STR(LABEL_NAME));
         labels_builder_del(&b, STR("__type__"));
         labels_builder_del(&b, STR("__unit__"));
@@ -371,8 +372,7 @@ static bool result_labels(struct match *q, struct labels many, struct labels one
     return ok || pq_no_memory(q->ev);
 }
 
-static bool duplicate_one(struct match *q, uint32_t a, uint32_t b)
-{
+static bool duplicate_one(struct match *q, uint32_t a, uint32_t b) {
     const struct pq_series *s = q->s.m[q->one].s;
     struct buf la = BUF_INIT, lb = BUF_INIT, group = BUF_INIT;
     struct labels key = q->s.index.keys[q->s.sig[q->one][a]];
@@ -382,20 +382,20 @@ static bool duplicate_one(struct match *q, uint32_t a, uint32_t b)
     if (key.n == 0)
         buf_putz(&group, group.n ? "" : "{}");
     pq_failf(q->ev,
-             "found duplicate series for the match group %.*s on the %s hand-side of the operation: [%.*s, %.*s];many-to-many "
+             "found duplicate series for the match group %.*s on the %s hand-side of the "
+             "operation: [%.*s, %.*s];many-to-many "
              "matching not allowed: matching labels must be unique on one side",
-             STR_FMT(buf_view(&group)), q->e->u.binary.card == PQ_ONE_TO_MANY ? "left" : "right", STR_FMT(buf_view(&lb)),
-             STR_FMT(buf_view(&la)));
+             STR_FMT(buf_view(&group)), q->e->u.binary.card == PQ_ONE_TO_MANY ? "left" : "right",
+             STR_FMT(buf_view(&lb)), STR_FMT(buf_view(&la)));
     buf_deinit(&la);
     buf_deinit(&lb);
     buf_deinit(&group);
     return false;
 }
 
-/* Two series of the one side with values at the same step: an error, but only when the other side has any series
- * with a value at that step. */
-static bool check_one_side(struct match *q)
-{
+/* Two series of the one side with values at the same step: an error, but only when the other side
+ * has any series with a value at that step. */
+static bool check_one_side(struct match *q) {
     const struct pq_matrix *one = &q->s.m[q->one], *many = &q->s.m[q->many];
     for (uint32_t sig = 0; sig < q->s.n_sigs; sig++) {
         uint32_t first = q->one_first[sig];
@@ -420,8 +420,7 @@ static bool check_one_side(struct match *q)
     return true;
 }
 
-static bool chain_one_side(struct match *q)
-{
+static bool chain_one_side(struct match *q) {
     const struct pq_matrix *one = &q->s.m[q->one];
     q->one_first = ARENA_ARRAY(q->ev->arena, uint32_t, q->s.n_sigs);
     q->one_next = ARENA_ARRAY(q->ev->arena, uint32_t, one->n);
@@ -436,11 +435,12 @@ static bool chain_one_side(struct match *q)
     return true;
 }
 
-/* *dropped: no result, though the pair matched; the match itself counts for the duplicate checks. */
-static bool pair_element(struct match *q, const struct pq_series *many, const struct pq_series *one, size_t i,
-                         struct element *out, bool *keep, bool *valid)
-{
-    struct element a = {many->v[i], many->hist ? many->hist[i] : NULL}, b = {one->v[i], one->hist ? one->hist[i] : NULL};
+/* *dropped: no result, though the pair matched; the match itself counts for the duplicate checks.
+ */
+static bool pair_element(struct match *q, const struct pq_series *many, const struct pq_series *one,
+                         size_t i, struct element *out, bool *keep, bool *valid) {
+    struct element a = {many->v[i], many->hist ? many->hist[i] : NULL},
+                   b = {one->v[i], one->hist ? one->hist[i] : NULL};
     bool swap = q->many == 1;
     struct element l = swap ? b : a, r = swap ? a : b;
     enum pq_op op = q->e->u.binary.op;
@@ -463,22 +463,23 @@ static bool pair_element(struct match *q, const struct pq_series *many, const st
     return true;
 }
 
-static bool many_twice(struct match *q)
-{
+static bool many_twice(struct match *q) {
     return q->e->u.binary.card == PQ_ONE_TO_ONE
-               ? pq_failf(q->ev, "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)")
-               : pq_failf(q->ev, "multiple matches for labels: grouping labels must ensure unique matches");
+               ? pq_failf(q->ev, "multiple matches for labels: many-to-one matching must be "
+                                 "explicit (group_left/group_right)")
+               : pq_failf(
+                     q->ev,
+                     "multiple matches for labels: grouping labels must ensure unique matches");
 }
 
-/* For one-to-one: matched[sig][step]; for many-to-one: matched[output series][step], since the output's labels
- * must be unique within a match group. */
+/* For one-to-one: matched[sig][step]; for many-to-one: matched[output series][step], since the
+ * output's labels must be unique within a match group. */
 struct matched {
     uint8_t **rows;
     uint32_t n;
 };
 
-static bool mark(struct match *q, struct matched *m, uint32_t row, size_t i)
-{
+static bool mark(struct match *q, struct matched *m, uint32_t row, size_t i) {
     if (row >= m->n) {
         uint32_t n = m->n ? m->n * 2 : 64;
         while (n <= row)
@@ -498,8 +499,8 @@ static bool mark(struct match *q, struct matched *m, uint32_t row, size_t i)
     return true;
 }
 
-static bool combine_pair(struct match *q, uint32_t many, uint32_t one, bool shared, struct matched *m)
-{
+static bool combine_pair(struct match *q, uint32_t many, uint32_t one, bool shared,
+                         struct matched *m) {
     const struct pq_series *a = &q->s.m[q->many].s[many], *b = &q->s.m[q->one].s[one];
     struct labels labels;
     uint32_t series = UINT32_MAX;
@@ -526,8 +527,8 @@ static bool combine_pair(struct match *q, uint32_t many, uint32_t one, bool shar
     return true;
 }
 
-static bool vector_vector(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *out)
-{
+static bool vector_vector(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                          struct pq_matrix *out) {
     struct match q = {.ev = ev, .g = g, .e = e};
     struct matched matched = {0};
     q.many = e->u.binary.card == PQ_ONE_TO_MANY ? 1 : 0;
@@ -551,9 +552,10 @@ static bool vector_vector(struct pq_ev *ev, const struct pq_grid *g, const struc
     return true;
 }
 
-bool pq_binary(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *out)
-{
+bool pq_binary(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+               struct pq_matrix *out) {
     if (e->u.binary.lhs->type == PROMQL_SCALAR || e->u.binary.rhs->type == PROMQL_SCALAR)
         return vector_scalar(ev, g, e, out);
-    return pq_op_is_set(e->u.binary.op) ? set_operator(ev, g, e, out) : vector_vector(ev, g, e, out);
+    return pq_op_is_set(e->u.binary.op) ? set_operator(ev, g, e, out)
+                                        : vector_vector(ev, g, e, out);
 }

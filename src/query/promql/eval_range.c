@@ -1,5 +1,8 @@
-/* Functions over range vectors: one series at a time over all steps, with windows that only move forward. */
+/* Functions over range vectors: one series at a time over all steps, with windows that only move
+ * forward. */
 #include "query/promql/eval.h"
+
+enum { WORK_BETWEEN_TICKS = 1 << 18 }; /* samples: well under a millisecond */
 
 struct driver {
     struct pq_ev *ev;
@@ -16,13 +19,12 @@ struct driver {
     const struct fhist **hist;
     bool any_hist;
     uint32_t *resets;
-    size_t resets_cap, window_max;
+    size_t resets_cap, work; /* work: samples looked at since the last look at the deadline */
     pq_sink sink;
     void *arg;
 };
 
-static const struct promql_expr *range_arg(const struct promql_expr *e)
-{
+static const struct promql_expr *range_arg(const struct promql_expr *e) {
     for (size_t i = 0; i < e->u.call.n_args; i++) {
         const struct promql_expr *a = pq_unparen(e->u.call.args[i]);
         if (a->kind == PQ_MATRIX || a->kind == PQ_SUBQUERY)
@@ -31,13 +33,11 @@ static const struct promql_expr *range_arg(const struct promql_expr *e)
     return NULL;
 }
 
-bool pq_is_range_call(const struct promql_expr *e)
-{
+bool pq_is_range_call(const struct promql_expr *e) {
     return e->kind == PQ_CALL && range_arg(e) && e->u.call.fn->id != PQ_FN_absent_over_time;
 }
 
-static bool find_resets(struct driver *d, const struct pq_samples *s, size_t *out_n)
-{
+static bool find_resets(struct driver *d, const struct pq_samples *s, size_t *out_n) {
     *out_n = 0;
     if (!d->need_resets)
         return true;
@@ -60,8 +60,7 @@ struct window {
 };
 
 /* (mint, maxt]; fixed references may stay where they are, so the pointers move forward only. */
-static void move_window(struct window *w, const struct pq_samples *s, int64_t mint, int64_t maxt)
-{
+static void move_window(struct window *w, const struct pq_samples *s, int64_t mint, int64_t maxt) {
     while (w->hi < s->n && s->ts[w->hi] <= maxt)
         w->hi++;
     while (w->lo < w->hi && s->ts[w->lo] <= mint)
@@ -72,8 +71,8 @@ static void move_window(struct window *w, const struct pq_samples *s, int64_t mi
         w->hist_lo++;
 }
 
-static bool run_step(struct driver *d, const struct pq_samples *s, const struct window *w, size_t i, bool *emitted)
-{
+static bool run_step(struct driver *d, const struct pq_samples *s, const struct window *w, size_t i,
+                     bool *emitted) {
     struct pq_range_call *c = &d->call;
     c->ts = s->ts ? s->ts + w->lo : NULL;
     c->v = s->v ? s->v + w->lo : NULL;
@@ -87,11 +86,16 @@ static bool run_step(struct driver *d, const struct pq_samples *s, const struct 
         d->hist[i] = NULL;
     if (c->n + c->n_hist == 0)
         return true;
-    if (c->n + c->n_hist > d->window_max)
-        d->window_max = c->n + c->n_hist;
     d->ev->samples_read += c->n + c->n_hist;
+    d->work += c->n + c->n_hist;
+    if (d->work > WORK_BETWEEN_TICKS) {
+        d->work = 0;
+        if (!pq_tick(d->ev))
+            return false;
+    }
     if (c->n_hist && (c->anchored || c->smoothed))
-        return pq_failf(d->ev, "smoothed and anchored modifiers do not work with native histograms");
+        return pq_failf(d->ev,
+                        "smoothed and anchored modifiers do not work with native histograms");
     c->step_ts = pq_ts(d->g, i);
     for (size_t k = 0; k < d->n_params; k++)
         c->param[k] = d->param[k][i];
@@ -110,8 +114,7 @@ static bool run_step(struct driver *d, const struct pq_samples *s, const struct 
     return true;
 }
 
-static bool note_counter(struct driver *d, struct labels labels)
-{
+static bool note_counter(struct driver *d, struct labels labels) {
     struct str name = d->call.metric;
     enum pq_fn id = d->e->u.call.fn->id;
     if ((id != PQ_FN_rate && id != PQ_FN_increase) || name.n == 0)
@@ -129,14 +132,13 @@ static bool note_counter(struct driver *d, struct labels labels)
             return true;
         return pq_note(d->ev, PQ_NOTE_MAYBE_NOT_COUNTER_TYPE, where, name, type, none);
     }
-    if (str_ends(name, STR("_total")) || str_ends(name, STR("_sum")) || str_ends(name, STR("_count")) ||
-        str_ends(name, STR("_bucket")))
+    if (str_ends(name, STR("_total")) || str_ends(name, STR("_sum")) ||
+        str_ends(name, STR("_count")) || str_ends(name, STR("_bucket")))
         return true;
     return pq_note(d->ev, PQ_NOTE_MAYBE_NOT_COUNTER, where, name, none, none);
 }
 
-static bool emit(struct driver *d, struct labels labels)
-{
+static bool emit(struct driver *d, struct labels labels) {
     struct pq_ev *ev = d->ev;
     struct pq_series out = {.labels = labels, .v = d->v, .hist = d->any_hist ? d->hist : NULL};
     if (!note_counter(d, labels))
@@ -153,8 +155,7 @@ static bool emit(struct driver *d, struct labels labels)
     return d->sink(d->arg, &out);
 }
 
-static bool drive(void *arg, struct labels labels, bool drop_name, const struct pq_samples *s)
-{
+static bool drive(void *arg, struct labels labels, bool drop_name, const struct pq_samples *s) {
     struct driver *d = arg;
     struct pq_ev *ev = d->ev;
     struct pq_range_call *c = &d->call;
@@ -186,33 +187,35 @@ static bool drive(void *arg, struct labels labels, bool drop_name, const struct 
     return !emitted || emit(d, labels);
 }
 
-static bool check_extended(struct driver *d)
-{
+static bool check_extended(struct driver *d) {
     enum pq_fn id = d->e->u.call.fn->id;
     bool rate = id == PQ_FN_rate || id == PQ_FN_increase || id == PQ_FN_delta;
     if (d->src.anchored && !rate && id != PQ_FN_resets && id != PQ_FN_changes)
-        return pq_failf(d->ev, "anchored modifier can only be used with: changes, delta, increase, rate, resets - not with %s",
+        return pq_failf(d->ev,
+                        "anchored modifier can only be used with: changes, delta, increase, rate, "
+                        "resets - not with %s",
                         d->e->u.call.fn->name);
     if (d->src.smoothed && !rate)
-        return pq_failf(d->ev, "smoothed modifier can only be used with: delta, increase, rate - not with %s",
-                        d->e->u.call.fn->name);
+        return pq_failf(
+            d->ev, "smoothed modifier can only be used with: delta, increase, rate - not with %s",
+            d->e->u.call.fn->name);
     return true;
 }
 
 /* One name for all: series that differ with it differ without it. */
-static bool one_name(const struct promql_expr *range)
-{
+static bool one_name(const struct promql_expr *range) {
     if (range->kind != PQ_MATRIX)
         return false;
     const struct promql_expr *s = range->u.matrix.selector;
     for (size_t i = 0; i < s->u.selector.n_matchers; i++)
-        if (s->u.selector.matchers[i].type == MATCH_EQ && str_eq(s->u.selector.matchers[i].name, STR(LABEL_NAME)))
+        if (s->u.selector.matchers[i].type == MATCH_EQ &&
+            str_eq(s->u.selector.matchers[i].name, STR(LABEL_NAME)))
             return true;
     return false;
 }
 
-static bool driver_init(struct driver *d, struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e)
-{
+static bool driver_init(struct driver *d, struct pq_ev *ev, const struct pq_grid *g,
+                        const struct promql_expr *e) {
     enum pq_fn id = e->u.call.fn->id;
     const struct promql_expr *range = range_arg(e);
     *d = (struct driver){.ev = ev, .g = g, .e = e, .fn = pq_range_function(id)};
@@ -238,8 +241,8 @@ static bool driver_init(struct driver *d, struct pq_ev *ev, const struct pq_grid
     return d->v && (d->hist || pq_no_memory(ev));
 }
 
-bool pq_range_call_each(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, pq_sink sink, void *arg)
-{
+bool pq_range_call_each(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                        pq_sink sink, void *arg) {
     struct driver d;
     if (!driver_init(&d, ev, g, e))
         return false;
@@ -250,8 +253,7 @@ bool pq_range_call_each(struct pq_ev *ev, const struct pq_grid *g, const struct 
 
 /* absent_over_time: 1 at the steps where no series has a sample in the window. */
 
-static bool mark_present(void *arg, struct pq_series *s)
-{
+static bool mark_present(void *arg, struct pq_series *s) {
     struct driver *d = arg;
     double *present = d->param[0];
     for (size_t i = 0; i < d->g->n; i++)
@@ -260,8 +262,8 @@ static bool mark_present(void *arg, struct pq_series *s)
     return true;
 }
 
-bool pq_absent_over_time(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *out)
-{
+bool pq_absent_over_time(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                         struct pq_matrix *out) {
     struct driver d;
     struct pq_series s = {.drop_name = true};
     double *present = arena_array(ev->arena, g->n, sizeof(*present));
@@ -274,7 +276,8 @@ bool pq_absent_over_time(struct pq_ev *ev, const struct pq_grid *g, const struct
     d.param[0] = present;
     d.sink = mark_present;
     d.arg = &d;
-    if (!pq_range_each(ev, g, &d.src, drive, &d) || !pq_absent_labels(ev, pq_unparen(e->u.call.args[0]), &s.labels))
+    if (!pq_range_each(ev, g, &d.src, drive, &d) ||
+        !pq_absent_labels(ev, pq_unparen(e->u.call.args[0]), &s.labels))
         return false;
     if (!(s.v = pq_column(ev, g)))
         return false;

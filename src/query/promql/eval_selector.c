@@ -8,9 +8,13 @@ struct pq_held_set {
     struct reader_set *set;
 };
 
-bool pq_open_set(struct pq_ev *ev, const struct matcher *m, size_t n, int64_t start, int64_t end, struct reader_set **out)
-{
-    struct reader_query q = {.matchers = m, .n_matchers = n, .start_ms = start, .end_ms = end, .canceled = ev->opt->canceled};
+bool pq_open_set(struct pq_ev *ev, const struct matcher *m, size_t n, int64_t start, int64_t end,
+                 struct reader_set **out) {
+    struct reader_query q = {.matchers = m,
+                             .n_matchers = n,
+                             .start_ms = start,
+                             .end_ms = end,
+                             .canceled = ev->opt->canceled};
     struct pq_held_set *h = ARENA_NEW(ev->arena, struct pq_held_set);
     if (!h)
         return pq_no_memory(ev);
@@ -25,21 +29,18 @@ bool pq_open_set(struct pq_ev *ev, const struct matcher *m, size_t n, int64_t st
     return true;
 }
 
-void pq_close_sets(struct pq_ev *ev)
-{
+void pq_close_sets(struct pq_ev *ev) {
     for (struct pq_held_set *h = ev->held; h; h = h->next)
         reader_set_free(h->set);
     ev->held = NULL;
 }
 
-static bool stale_at(const struct series_data *d, size_t i)
-{
+static bool stale_at(const struct series_data *d, size_t i) {
     return d->hist && d->hist[i] ? sample_is_stale(d->hist[i]->sum) : sample_is_stale(d->value[i]);
 }
 
 /* Histograms reduced to count and sum, with the reset hints that their buckets give. */
-static bool stats_only(struct pq_ev *ev, struct series_data *d)
-{
+static bool stats_only(struct pq_ev *ev, struct series_data *d) {
     const struct fhist *prev = NULL;
     const struct fhist **out = ARENA_ARRAY(ev->arena, const struct fhist *, d->n);
     if (!out)
@@ -77,9 +78,9 @@ struct instant {
     const struct fhist **hist;
 };
 
-/* The last sample at or before each step's reference time, if it is younger than the lookback and not stale. */
-static size_t fill_instant(struct instant *q, const struct series_data *d, bool *any_hist)
-{
+/* The last sample at or before each step's reference time, if it is younger than the lookback and
+ * not stale. */
+static size_t fill_instant(struct instant *q, const struct series_data *d, bool *any_hist) {
     size_t at = 0, found = 0;
     for (size_t i = 0; i < q->g->n; i++) {
         int64_t t = pq_ref_ts(&q->ref, pq_ts(q->g, i));
@@ -108,18 +109,19 @@ static size_t fill_instant(struct instant *q, const struct series_data *d, bool 
 }
 
 /* Interpolates between the samples around each step (the `smoothed` modifier). */
-static bool fill_smoothed(struct instant *q, const struct series_data *d, size_t *found)
-{
+static bool fill_smoothed(struct instant *q, const struct series_data *d, size_t *found) {
     *found = 0;
     for (size_t i = 0; i < q->g->n; i++) {
         int64_t t = pq_ref_ts(&q->ref, pq_ts(q->g, i));
         size_t before = SIZE_MAX, behind = SIZE_MAX;
         q->v[i] = sample_stale();
         for (size_t k = 0; k < d->n && behind == SIZE_MAX; k++) {
-            if (d->ts_ms[k] <= t - q->ev->lookback_ms || d->ts_ms[k] > t + q->ev->lookback_ms || stale_at(d, k))
+            if (d->ts_ms[k] <= t - q->ev->lookback_ms || d->ts_ms[k] > t + q->ev->lookback_ms ||
+                stale_at(d, k))
                 continue;
             if (d->hist && d->hist[k])
-                return pq_failf(q->ev, "smoothed and anchored modifiers do not work with native histograms");
+                return pq_failf(
+                    q->ev, "smoothed and anchored modifiers do not work with native histograms");
             if (d->ts_ms[k] >= t)
                 behind = k;
             else
@@ -128,7 +130,8 @@ static bool fill_smoothed(struct instant *q, const struct series_data *d, size_t
         if (behind != SIZE_MAX && d->ts_ms[behind] == t)
             q->v[i] = d->value[behind];
         else if (before != SIZE_MAX && behind != SIZE_MAX)
-            q->v[i] = d->value[before] + (d->value[behind] - d->value[before]) * (double)(t - d->ts_ms[before]) /
+            q->v[i] = d->value[before] + (d->value[behind] - d->value[before]) *
+                                             (double)(t - d->ts_ms[before]) /
                                              (double)(d->ts_ms[behind] - d->ts_ms[before]);
         else if (before != SIZE_MAX)
             q->v[i] = d->value[before];
@@ -138,8 +141,7 @@ static bool fill_smoothed(struct instant *q, const struct series_data *d, size_t
 }
 
 /* The reader's columns live only until its next read, and a histogram is kept in results. */
-static bool keep_hists(struct pq_ev *ev, const struct pq_grid *g, const struct fhist **hist)
-{
+static bool keep_hists(struct pq_ev *ev, const struct pq_grid *g, const struct fhist **hist) {
     for (size_t i = 0; i < g->n; i++) {
         if (!hist[i])
             continue;
@@ -154,16 +156,14 @@ static bool keep_hists(struct pq_ev *ev, const struct pq_grid *g, const struct f
     return true;
 }
 
-static bool has_hist(const struct series_data *d)
-{
+static bool has_hist(const struct series_data *d) {
     for (size_t i = 0; d->hist && i < d->n; i++)
         if (d->hist[i] && !stale_at(d, i))
             return true;
     return false;
 }
 
-static bool not_info(struct pq_ev *ev, struct labels labels)
-{
+static bool not_info(struct pq_ev *ev, struct labels labels) {
     struct buf b = BUF_INIT;
     labels_format(&b, labels);
     pq_failf(ev, "this should be an info metric, with float samples: %.*s", STR_FMT(buf_view(&b)));
@@ -171,11 +171,11 @@ static bool not_info(struct pq_ev *ev, struct labels labels)
     return false;
 }
 
-static bool each_instant(struct instant *q, const struct promql_expr *e, pq_sink sink, void *arg)
-{
+static bool each_instant(struct instant *q, const struct promql_expr *e, pq_sink sink, void *arg) {
     struct pq_ev *ev = q->ev;
     bool smoothed = e->u.selector.smoothed && !q->timestamps;
-    int64_t first = pq_ref_ts(&q->ref, q->g->start), last = pq_ref_ts(&q->ref, pq_ts(q->g, q->g->n - 1));
+    int64_t first = pq_ref_ts(&q->ref, q->g->start),
+            last = pq_ref_ts(&q->ref, pq_ts(q->g, q->g->n - 1));
     first -= ev->lookback_ms - 1;
     last += smoothed ? ev->lookback_ms : 0;
     struct reader_set *set;
@@ -193,29 +193,31 @@ static bool each_instant(struct instant *q, const struct promql_expr *e, pq_sink
             return false;
         if (q->floats_only && has_hist(&d))
             return not_info(ev, set->ops->labels(set, i));
-        if (smoothed ? !fill_smoothed(q, &d, &found) : (found = fill_instant(q, &d, &any_hist), false))
+        if (smoothed ? !fill_smoothed(q, &d, &found)
+                     : (found = fill_instant(q, &d, &any_hist), false))
             return false;
         if (found == 0)
             continue;
         if (any_hist && !keep_hists(ev, q->g, q->hist))
             return false;
         ev->samples_read += found;
-        struct pq_series s = {.labels = set->ops->labels(set, i), .v = q->v, .hist = any_hist ? q->hist : NULL};
+        struct pq_series s = {
+            .labels = set->ops->labels(set, i), .v = q->v, .hist = any_hist ? q->hist : NULL};
         if (!sink(arg, &s))
             return false;
     }
     return true;
 }
 
-static bool instant_init(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct instant *q)
-{
+static bool instant_init(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                         struct instant *q) {
     *q = (struct instant){.ev = ev, .g = g, .v = pq_column(ev, g)};
     q->hist = arena_alloc(ev->arena, g->n * sizeof(*q->hist));
     return q->v && (q->hist || pq_no_memory(ev)) && pq_ref_of(ev, &e->u.selector.mods, &q->ref);
 }
 
-bool pq_select_each(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, pq_sink sink, void *arg)
-{
+bool pq_select_each(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                    pq_sink sink, void *arg) {
     struct instant q;
     return instant_init(ev, g, e, &q) && each_instant(&q, e, sink, arg);
 }
@@ -226,16 +228,14 @@ struct keep {
     struct pq_matrix *m;
 };
 
-static bool keep_series(void *arg, struct pq_series *s)
-{
+static bool keep_series(void *arg, struct pq_series *s) {
     struct keep *k = arg;
     struct pq_series copy;
     return pq_copy_series(k->ev, k->g, s, &copy) && pq_matrix_push(k->ev, k->m, copy);
 }
 
-bool pq_select_timestamps(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, bool floats_only,
-                          struct pq_matrix *out)
-{
+bool pq_select_timestamps(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                          bool floats_only, struct pq_matrix *out) {
     struct instant q;
     struct keep k = {ev, g, out};
     if (!instant_init(ev, g, e, &q))
@@ -247,12 +247,13 @@ bool pq_select_timestamps(struct pq_ev *ev, const struct pq_grid *g, const struc
 
 /* Range vectors */
 
-bool pq_range_source_init(struct pq_ev *ev, const struct promql_expr *e, struct pq_range_source *out)
-{
+bool pq_range_source_init(struct pq_ev *ev, const struct promql_expr *e,
+                          struct pq_range_source *out) {
     *out = (struct pq_range_source){.e = e};
     if (e->kind == PQ_SUBQUERY)
         return pq_ref_of(ev, &e->u.subquery.mods, &out->ref) &&
-               pq_duration_ms(ev, e->u.subquery.range_ms, e->u.subquery.range_expr, false, &out->range_ms);
+               pq_duration_ms(ev, e->u.subquery.range_ms, e->u.subquery.range_expr, false,
+                              &out->range_ms);
     const struct promql_expr *s = e->u.matrix.selector;
     out->anchored = s->u.selector.anchored;
     out->smoothed = s->u.selector.smoothed;
@@ -267,8 +268,7 @@ struct room { /* grows; for series whose columns must be taken apart */
     size_t cap;
 };
 
-static bool room_for(struct pq_ev *ev, struct room *r, size_t n)
-{
+static bool room_for(struct pq_ev *ev, struct room *r, size_t n) {
     if (n <= r->cap)
         return true;
     size_t cap = r->cap ? r->cap * 2 : 256;
@@ -282,17 +282,17 @@ static bool room_for(struct pq_ev *ev, struct room *r, size_t n)
     return (r->ts && r->hist_ts && r->v && r->hist) || pq_no_memory(ev);
 }
 
-static bool any_stale(const struct series_data *d)
-{
+static bool any_stale(const struct series_data *d) {
     bool any = false;
     for (size_t i = 0; i < d->n; i++)
         any |= sample_is_stale(d->value[i]);
     return any;
 }
 
-/* Floats and histograms apart, stale markers out; the reader's own columns when there is nothing to do. */
-static bool take_apart(struct pq_ev *ev, const struct series_data *d, struct room *r, struct pq_samples *out)
-{
+/* Floats and histograms apart, stale markers out; the reader's own columns when there is nothing to
+ * do. */
+static bool take_apart(struct pq_ev *ev, const struct series_data *d, struct room *r,
+                       struct pq_samples *out) {
     if (!d->hist && !any_stale(d)) {
         *out = (struct pq_samples){.ts = d->ts_ms, .v = d->value, .n = d->n};
         return true;
@@ -314,9 +314,8 @@ static bool take_apart(struct pq_ev *ev, const struct series_data *d, struct roo
     return true;
 }
 
-static bool matrix_each(struct pq_ev *ev, const struct pq_grid *g, const struct pq_range_source *src, pq_samples_fn fn,
-                        void *arg)
-{
+static bool matrix_each(struct pq_ev *ev, const struct pq_grid *g,
+                        const struct pq_range_source *src, pq_samples_fn fn, void *arg) {
     const struct promql_expr *s = src->e->u.matrix.selector;
     struct room room = {0};
     int64_t first = pq_ref_ts(&src->ref, g->start) - src->range_ms + 1;
@@ -346,8 +345,7 @@ static bool matrix_each(struct pq_ev *ev, const struct pq_grid *g, const struct 
 }
 
 /* What a subquery saw of resets is not what its points show: the hints go. */
-static const struct fhist *without_hint(struct pq_ev *ev, const struct fhist *h)
-{
+static const struct fhist *without_hint(struct pq_ev *ev, const struct fhist *h) {
     if (h->hint != FHIST_RESET && h->hint != FHIST_NOT_RESET)
         return h;
     struct fhist *c = arena_alloc(ev->arena, sizeof(*c));
@@ -360,8 +358,8 @@ static const struct fhist *without_hint(struct pq_ev *ev, const struct fhist *h)
     return c;
 }
 
-static bool subquery_grid(struct pq_ev *ev, const struct pq_grid *g, const struct pq_range_source *src, struct pq_grid *out)
-{
+static bool subquery_grid(struct pq_ev *ev, const struct pq_grid *g,
+                          const struct pq_range_source *src, struct pq_grid *out) {
     int64_t step;
     if (!pq_duration_ms(ev, src->e->u.subquery.step_ms, src->e->u.subquery.step_expr, false, &step))
         return false;
@@ -378,9 +376,8 @@ static bool subquery_grid(struct pq_ev *ev, const struct pq_grid *g, const struc
     return true;
 }
 
-static bool subquery_each(struct pq_ev *ev, const struct pq_grid *g, const struct pq_range_source *src, pq_samples_fn fn,
-                          void *arg)
-{
+static bool subquery_each(struct pq_ev *ev, const struct pq_grid *g,
+                          const struct pq_range_source *src, pq_samples_fn fn, void *arg) {
     struct pq_grid inner;
     struct pq_matrix m;
     struct room room = {0};
@@ -409,7 +406,8 @@ static bool subquery_each(struct pq_ev *ev, const struct pq_grid *g, const struc
     return true;
 }
 
-bool pq_range_each(struct pq_ev *ev, const struct pq_grid *g, const struct pq_range_source *src, pq_samples_fn fn, void *arg)
-{
-    return src->e->kind == PQ_SUBQUERY ? subquery_each(ev, g, src, fn, arg) : matrix_each(ev, g, src, fn, arg);
+bool pq_range_each(struct pq_ev *ev, const struct pq_grid *g, const struct pq_range_source *src,
+                   pq_samples_fn fn, void *arg) {
+    return src->e->kind == PQ_SUBQUERY ? subquery_each(ev, g, src, fn, arg)
+                                       : matrix_each(ev, g, src, fn, arg);
 }

@@ -16,25 +16,24 @@ struct chooser {
     const struct promql_expr *e;
     enum pq_op op;
     struct pq_matrix in;
-    uint32_t *group;  /* per series */
+    uint32_t *group; /* per series */
     uint32_t n_groups;
     struct item **heap; /* per group, n_in of capacity */
     size_t *n;
-    double *ratio;    /* per series: where it falls in [0, 1) */
+    double *ratio; /* per series: where it falls in [0, 1) */
     struct pq_matrix out;
-    uint32_t *slot;   /* per series: index in out + 1 */
+    uint32_t *slot; /* per series: index in out + 1 */
 };
 
-/* A binary heap with the item to be pushed out on top: the least for topk, the greatest for bottomk; NaN first. */
-static bool before(enum pq_op op, struct item a, struct item b)
-{
+/* A binary heap with the item to be pushed out on top: the least for topk, the greatest for
+ * bottomk; NaN first. */
+static bool before(enum pq_op op, struct item a, struct item b) {
     if (isnan(a.v))
         return true;
     return op == PQ_BOTTOMK ? a.v > b.v : a.v < b.v;
 }
 
-static void sift_up(enum pq_op op, struct item *h, size_t i)
-{
+static void sift_up(enum pq_op op, struct item *h, size_t i) {
     while (i > 0 && before(op, h[i], h[(i - 1) / 2])) {
         struct item t = h[i];
         h[i] = h[(i - 1) / 2];
@@ -43,8 +42,7 @@ static void sift_up(enum pq_op op, struct item *h, size_t i)
     }
 }
 
-static void sift_down(enum pq_op op, struct item *h, size_t n, size_t i)
-{
+static void sift_down(enum pq_op op, struct item *h, size_t n, size_t i) {
     for (;;) {
         size_t child = 2 * i + 1;
         if (child >= n)
@@ -60,8 +58,7 @@ static void sift_down(enum pq_op op, struct item *h, size_t n, size_t i)
     }
 }
 
-static void offer(struct chooser *q, uint32_t series, double v, size_t k)
-{
+static void offer(struct chooser *q, uint32_t series, double v, size_t k) {
     uint32_t gr = q->group[series];
     struct item *h = q->heap[gr];
     if (q->n[gr] < k) {
@@ -76,11 +73,11 @@ static void offer(struct chooser *q, uint32_t series, double v, size_t k)
     }
 }
 
-static bool put(struct chooser *q, uint32_t series, size_t i)
-{
+static bool put(struct chooser *q, uint32_t series, size_t i) {
     const struct pq_series *from = &q->in.s[series];
     if (!q->slot[series]) {
-        struct pq_series s = {.labels = from->labels, .drop_name = from->drop_name, .v = pq_column(q->ev, q->g)};
+        struct pq_series s = {
+            .labels = from->labels, .drop_name = from->drop_name, .v = pq_column(q->ev, q->g)};
         if (!s.v || !pq_matrix_push(q->ev, &q->out, s))
             return false;
         q->slot[series] = (uint32_t)q->out.n;
@@ -95,14 +92,12 @@ static bool put(struct chooser *q, uint32_t series, size_t i)
     return true;
 }
 
-static bool note_ignored(struct chooser *q)
-{
+static bool note_ignored(struct chooser *q) {
     static const struct str none;
     return pq_note(q->ev, PQ_NOTE_HIST_IGNORED_AGG, q->e, none, str_from(pq_op_name(q->op)), none);
 }
 
-static bool choose_limit(struct chooser *q, size_t i, size_t k)
-{
+static bool choose_limit(struct chooser *q, size_t i, size_t k) {
     for (uint32_t s = 0; s < q->in.n; s++) {
         if (pq_absent(q->in.s[s].v[i]) || q->n[q->group[s]] >= k)
             continue;
@@ -113,8 +108,7 @@ static bool choose_limit(struct chooser *q, size_t i, size_t k)
     return true;
 }
 
-static bool choose_ratio(struct chooser *q, size_t i, double r)
-{
+static bool choose_ratio(struct chooser *q, size_t i, double r) {
     if (r == 0)
         return true;
     r = r < -1 ? -1 : r > 1 ? 1 : r;
@@ -128,8 +122,7 @@ static bool choose_ratio(struct chooser *q, size_t i, double r)
     return true;
 }
 
-static bool choose_extreme(struct chooser *q, size_t i, size_t k)
-{
+static bool choose_extreme(struct chooser *q, size_t i, size_t k) {
     for (uint32_t s = 0; s < q->in.n; s++) {
         if (pq_absent(q->in.s[s].v[i]))
             continue;
@@ -141,7 +134,8 @@ static bool choose_extreme(struct chooser *q, size_t i, size_t k)
         offer(q, s, q->in.s[s].v[i], k);
     }
     for (uint32_t gr = 0; gr < q->n_groups; gr++) {
-        /* The heap gives the least wanted first: taken apart from the end, it is in result order. */
+        /* The heap gives the least wanted first: taken apart from the end, it is in result order.
+         */
         struct item *h = q->heap[gr];
         for (size_t n = q->n[gr]; n > 1; n--) {
             struct item t = h[0];
@@ -156,8 +150,7 @@ static bool choose_extreme(struct chooser *q, size_t i, size_t k)
     return true;
 }
 
-static bool group_series(struct chooser *q)
-{
+static bool group_series(struct chooser *q) {
     struct pq_ev *ev = q->ev;
     struct pq_grouping by;
     struct pq_index x = {0};
@@ -198,9 +191,9 @@ static bool group_series(struct chooser *q)
     return true;
 }
 
-/* XXH3 of the labels, as a fraction: which series are chosen is stable, but not the same as Prometheus's choice. */
-static bool ratios(struct chooser *q)
-{
+/* XXH3 of the labels, as a fraction: which series are chosen is stable, but not the same as
+ * Prometheus's choice. */
+static bool ratios(struct chooser *q) {
     q->ratio = ARENA_ARRAY(q->ev->arena, double, q->in.n);
     if (!q->ratio)
         return pq_no_memory(q->ev);
@@ -210,8 +203,7 @@ static bool ratios(struct chooser *q)
 }
 
 /* *nothing: the result is empty whatever the input. */
-static bool check_param(struct chooser *q, const double *p, bool *nothing)
-{
+static bool check_param(struct chooser *q, const double *p, bool *nothing) {
     double low = p[0], high = p[0];
     bool nan = false, ratio = q->op == PQ_LIMIT_RATIO;
     const struct promql_expr *where = q->e->u.aggregate.param;
@@ -230,7 +222,8 @@ static bool check_param(struct chooser *q, const double *p, bool *nothing)
         bool under = low <= -9223372036854775808.0, over = high >= 9223372036854775807.0;
         if (under || over) {
             buf_f64_g(&b, under ? low : high);
-            pq_failf(q->ev, "Scalar value %.*s %s int64", STR_FMT(buf_view(&b)), under ? "underflows" : "overflows");
+            pq_failf(q->ev, "Scalar value %.*s %s int64", STR_FMT(buf_view(&b)),
+                     under ? "underflows" : "overflows");
         }
         buf_deinit(&b);
         return !under && !over;
@@ -239,12 +232,13 @@ static bool check_param(struct chooser *q, const double *p, bool *nothing)
            (!(low < -1) || pq_note_number(q->ev, PQ_NOTE_RATIO, where, low, -1));
 }
 
-bool pq_aggregate_k(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *out)
-{
+bool pq_aggregate_k(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                    struct pq_matrix *out) {
     struct chooser q = {.ev = ev, .g = g, .e = e, .op = e->u.aggregate.op};
     double *param;
     bool nothing;
-    if (!pq_eval_scalar(ev, g, e->u.aggregate.param, &param) || !pq_eval(ev, g, e->u.aggregate.expr, &q.in))
+    if (!pq_eval_scalar(ev, g, e->u.aggregate.param, &param) ||
+        !pq_eval(ev, g, e->u.aggregate.expr, &q.in))
         return false;
     if (!check_param(&q, param, &nothing))
         return false;

@@ -1,4 +1,5 @@
-/* Functions of histograms: classic ones (series with an `le` label, grouped once for all steps) and native ones. */
+/* Functions of histograms: classic ones (series with an `le` label, grouped once for all steps) and
+ * native ones. */
 #include "query/promql/eval.h"
 
 #include <float.h>
@@ -8,8 +9,7 @@ static const struct str none;
 
 /* Native: one number a histogram */
 
-static double hist_variance(struct pq_ev *ev, const struct fhist *h)
-{
+static double hist_variance(struct pq_ev *ev, const struct fhist *h) {
     size_t n;
     struct fhist_bucket *b = fhist_buckets(ev->scratch, h, &n);
     double mean = h->sum / h->count;
@@ -32,8 +32,7 @@ static double hist_variance(struct pq_ev *ev, const struct fhist *h)
     return (k.sum + k.c) / h->count;
 }
 
-static double hist_value(struct pq_ev *ev, enum pq_fn id, const struct fhist *h)
-{
+static double hist_value(struct pq_ev *ev, enum pq_fn id, const struct fhist *h) {
     switch ((int)id) {
     case PQ_FN_histogram_count:
         return h->count;
@@ -48,14 +47,15 @@ static double hist_value(struct pq_ev *ev, enum pq_fn id, const struct fhist *h)
     }
 }
 
-static bool simple_call(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *m)
-{
+static bool simple_call(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                        struct pq_matrix *m) {
     if (!pq_eval(ev, g, e->u.call.args[0], m))
         return false;
     for (size_t k = 0; k < m->n; k++) {
         struct pq_series *s = &m->s[k];
         for (size_t i = 0; i < g->n; i++)
-            s->v[i] = pq_is_hist(s, i) ? hist_value(ev, e->u.call.fn->id, s->hist[i]) : sample_stale();
+            s->v[i] =
+                pq_is_hist(s, i) ? hist_value(ev, e->u.call.fn->id, s->hist[i]) : sample_stale();
         s->hist = NULL;
         arena_reset(ev->scratch);
         s->drop_name = true;
@@ -72,8 +72,7 @@ struct bucket {
 };
 
 /* In order of upper bounds; equal ones become one. */
-static size_t coalesce(struct bucket *b, size_t n)
-{
+static size_t coalesce(struct bucket *b, size_t n) {
     size_t k = 0;
     for (size_t i = 1; i < n; i++) {
         if (b[i].upper == b[k].upper)
@@ -84,8 +83,7 @@ static size_t coalesce(struct bucket *b, size_t n)
     return k + 1;
 }
 
-static bool almost_equal(double a, double b, double epsilon)
-{
+static bool almost_equal(double a, double b, double epsilon) {
     if (a == b || (isnan(a) && isnan(b)))
         return true;
     double sum = fabs(a) + fabs(b), diff = fabs(a - b);
@@ -95,8 +93,7 @@ static bool almost_equal(double a, double b, double epsilon)
 }
 
 /* Counts never go down with the bound: tiny dents are rounding, larger ones are told. */
-static bool make_monotonic(struct bucket *b, size_t n)
-{
+static bool make_monotonic(struct bucket *b, size_t n) {
     bool forced = false;
     double prev = b[0].count;
     for (size_t i = 1; i < n; i++) {
@@ -115,8 +112,7 @@ static bool make_monotonic(struct bucket *b, size_t n)
     return forced;
 }
 
-static double classic_quantile(double q, struct bucket *b, size_t n, bool *forced)
-{
+static double classic_quantile(double q, struct bucket *b, size_t n, bool *forced) {
     *forced = false;
     if (isnan(q))
         return sample_nan();
@@ -154,13 +150,12 @@ static double classic_quantile(double q, struct bucket *b, size_t n, bool *force
 }
 
 /* Observations at or below v; a bucket without a lower end counts as a whole. */
-static double rank_in(double v, double lower, double upper, double before, double upto)
-{
-    return isinf(lower) && lower < 0 ? upto : before + (upto - before) * (v - lower) / (upper - lower);
+static double rank_in(double v, double lower, double upper, double before, double upto) {
+    return isinf(lower) && lower < 0 ? upto
+                                     : before + (upto - before) * (v - lower) / (upper - lower);
 }
 
-static double classic_fraction(double lower, double upper, struct bucket *b, size_t n)
-{
+static double classic_fraction(double lower, double upper, struct bucket *b, size_t n) {
     if (!(isinf(b[n - 1].upper) && b[n - 1].upper > 0))
         return sample_nan();
     n = coalesce(b, n);
@@ -196,9 +191,8 @@ static double classic_fraction(double lower, double upper, struct bucket *b, siz
 
 /* Native: quantile and fraction */
 
-static bool native_quantile(struct pq_ev *ev, const struct promql_expr *where, struct str name, double q, const struct fhist *h,
-                            double *out)
-{
+static bool native_quantile(struct pq_ev *ev, const struct promql_expr *where, struct str name,
+                            double q, const struct fhist *h, double *out) {
     size_t n, at = 0;
     *out = q < 0 ? -HUGE_VAL : q > 1 ? HUGE_VAL : sample_nan();
     if (q < 0 || q > 1 || h->count == 0 || isnan(q))
@@ -256,22 +250,24 @@ static bool native_quantile(struct pq_ev *ev, const struct promql_expr *where, s
         return true;
     }
     double low = log2(fabs(b.lower)), high = log2(fabs(b.upper));
-    *out = b.lower > 0 ? exp2(low + (high - low) * fraction) : -exp2(high + (low - high) * (1 - fraction));
+    *out = b.lower > 0 ? exp2(low + (high - low) * fraction)
+                       : -exp2(high + (low - high) * (1 - fraction));
     return true;
 }
 
-static double native_rank(const struct fhist *h, const struct fhist_bucket *b, double v, double rank, bool zero)
-{
+static double native_rank(const struct fhist *h, const struct fhist_bucket *b, double v,
+                          double rank, bool zero) {
     if (fhist_is_custom(h) || zero)
-        return isinf(b->lower) && b->lower < 0 ? b->count : rank + b->count * (v - b->lower) / (b->upper - b->lower);
+        return isinf(b->lower) && b->lower < 0
+                   ? b->count
+                   : rank + b->count * (v - b->lower) / (b->upper - b->lower);
     double low = log2(fabs(b->lower)), high = log2(fabs(b->upper)), at = log2(fabs(v));
     double fraction = v > 0 ? (at - low) / (high - low) : 1 - (at - high) / (low - high);
     return rank + b->count * fraction;
 }
 
-static bool native_fraction(struct pq_ev *ev, const struct promql_expr *where, struct str name, double lower, double upper,
-                            const struct fhist *h, double *out)
-{
+static bool native_fraction(struct pq_ev *ev, const struct promql_expr *where, struct str name,
+                            double lower, double upper, const struct fhist *h, double *out) {
     size_t n, i;
     *out = sample_nan();
     if (h->count == 0 || isnan(lower) || isnan(upper))
@@ -335,36 +331,32 @@ struct histograms {
     bool quantile;
     double *p[2]; /* q; or lower, upper */
     struct pq_matrix in;
-    struct pq_index index; /* labels without le -> group */
+    struct pq_index index;         /* labels without le -> group */
     struct classic_series *series; /* sorted by group, then bound */
     size_t n_series;
     struct pq_matrix classic, native; /* results */
     bool *group_drop;
 };
 
-static struct str note_name(const struct histograms *q, struct labels ls)
-{
+static struct str note_name(const struct histograms *q, struct labels ls) {
     return q->ev->delayed_names ? labels_name(ls) : none;
 }
 
-static int by_group(const void *a, const void *b)
-{
+static int by_group(const void *a, const void *b) {
     const struct classic_series *x = a, *y = b;
     if (x->group != y->group)
         return x->group < y->group ? -1 : 1;
     return x->upper < y->upper ? -1 : x->upper > y->upper;
 }
 
-static bool any_float(const struct histograms *q, const struct pq_series *s)
-{
+static bool any_float(const struct histograms *q, const struct pq_series *s) {
     for (size_t i = 0; i < q->g->n; i++)
         if (!pq_absent(s->v[i]) && !pq_is_hist(s, i))
             return true;
     return false;
 }
 
-static bool group_classic(struct histograms *q)
-{
+static bool group_classic(struct histograms *q) {
     struct pq_ev *ev = q->ev;
     q->series = ARENA_ARRAY(ev->arena, struct classic_series, q->in.n + 1);
     if (!q->series)
@@ -404,15 +396,16 @@ static bool group_classic(struct histograms *q)
     return true;
 }
 
-static bool classic_value(struct histograms *q, struct bucket *b, size_t n, size_t i, struct labels ls, double *out)
-{
+static bool classic_value(struct histograms *q, struct bucket *b, size_t n, size_t i,
+                          struct labels ls, double *out) {
     bool forced = false;
-    *out = q->quantile ? classic_quantile(q->p[0][i], b, n, &forced) : classic_fraction(q->p[0][i], q->p[1][i], b, n);
+    *out = q->quantile ? classic_quantile(q->p[0][i], b, n, &forced)
+                       : classic_fraction(q->p[0][i], q->p[1][i], b, n);
     return !forced || pq_note(q->ev, PQ_NOTE_MONOTONICITY, q->arg, note_name(q, ls), none, none);
 }
 
-static bool classic_group(struct histograms *q, const struct classic_series *s, size_t n, struct bucket *b)
-{
+static bool classic_group(struct histograms *q, const struct classic_series *s, size_t n,
+                          struct bucket *b) {
     struct pq_series out = {.labels = q->index.keys[s[0].group], .v = pq_column(q->ev, q->g)};
     if (!out.v || !pq_tick(q->ev))
         return false;
@@ -427,13 +420,13 @@ static bool classic_group(struct histograms *q, const struct classic_series *s, 
     return pq_matrix_push(q->ev, &q->classic, out);
 }
 
-static bool all_classic(struct histograms *q)
-{
+static bool all_classic(struct histograms *q) {
     struct bucket *b = ARENA_ARRAY(q->ev->arena, struct bucket, q->n_series + 1);
     if (!b)
         return pq_no_memory(q->ev);
     for (size_t from = 0, to; from < q->n_series; from = to) {
-        for (to = from + 1; to < q->n_series && q->series[to].group == q->series[from].group; to++) {
+        for (to = from + 1; to < q->n_series && q->series[to].group == q->series[from].group;
+             to++) {
         }
         if (!classic_group(q, q->series + from, to - from, b))
             return false;
@@ -441,20 +434,18 @@ static bool all_classic(struct histograms *q)
     return true;
 }
 
-/* The classic result of the same labels, which a native histogram at the same step makes void, and itself too. */
-static struct pq_series *rival(struct histograms *q, struct labels ls)
-{
-    uint32_t at = pq_index_find(&q->index, ls);
-    for (size_t k = 0; at != UINT32_MAX && k < q->classic.n; k++)
-        if (labels_eq(q->classic.s[k].labels, ls))
-            return &q->classic.s[k];
-    return NULL;
+/* The classic result of the same labels, which a native histogram at the same step makes void, and
+ * itself too. */
+static struct pq_series *rival(struct histograms *q, struct labels ls) {
+    uint32_t at =
+        pq_index_find(&q->index, ls); /* groups and classic results have the same numbers */
+    return at < q->classic.n ? &q->classic.s[at] : NULL;
 }
 
-static bool native_series(struct histograms *q, const struct pq_series *s)
-{
+static bool native_series(struct histograms *q, const struct pq_series *s) {
     struct pq_ev *ev = q->ev;
-    struct pq_series out = {.labels = s->labels, .v = pq_column(ev, q->g)}, *other = rival(q, s->labels);
+    struct pq_series out = {.labels = s->labels, .v = pq_column(ev, q->g)},
+                     *other = rival(q, s->labels);
     /* Without delayed removal the name is gone by the time Prometheus words the note. */
     struct str name = note_name(q, s->labels);
     const struct promql_expr *where = q->e->u.call.args[0];
@@ -470,7 +461,8 @@ static bool native_series(struct histograms *q, const struct pq_series *s)
             continue;
         }
         bool ok = q->quantile ? native_quantile(ev, where, name, q->p[0][i], s->hist[i], &out.v[i])
-                              : native_fraction(ev, where, name, q->p[0][i], q->p[1][i], s->hist[i], &out.v[i]);
+                              : native_fraction(ev, where, name, q->p[0][i], q->p[1][i], s->hist[i],
+                                                &out.v[i]);
         if (!ok)
             return false;
     }
@@ -478,8 +470,7 @@ static bool native_series(struct histograms *q, const struct pq_series *s)
     return pq_matrix_push(ev, &q->native, out);
 }
 
-static bool note_quantiles(struct histograms *q)
-{
+static bool note_quantiles(struct histograms *q) {
     for (size_t i = 0; i < q->g->n; i++)
         if (!(q->p[0][i] >= 0 && q->p[0][i] <= 1))
             if ((i == 0 || sample_bits(q->p[0][i]) != sample_bits(q->p[0][i - 1])) &&
@@ -488,8 +479,7 @@ static bool note_quantiles(struct histograms *q)
     return true;
 }
 
-static bool finish(struct histograms *q, struct pq_matrix *out)
-{
+static bool finish(struct histograms *q, struct pq_matrix *out) {
     *out = q->native;
     for (size_t k = 0; k < q->classic.n; k++)
         if (!pq_matrix_push(q->ev, out, q->classic.s[k]))
@@ -503,12 +493,13 @@ static bool finish(struct histograms *q, struct pq_matrix *out)
             return false;
     }
     out->n = n;
-    /* Native and classic results of one label set take turns; only both at once would be an error. */
+    /* Native and classic results of one label set take turns; only both at once would be an error.
+     */
     return pq_merge_same(q->ev, q->g, out);
 }
 
-bool pq_histogram_call(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *m)
-{
+bool pq_histogram_call(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                       struct pq_matrix *m) {
     enum pq_fn id = e->u.call.fn->id;
     if (id != PQ_FN_histogram_quantile && id != PQ_FN_histogram_fraction)
         return simple_call(ev, g, e, m);

@@ -4,8 +4,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-static bool string_arg(struct pq_ev *ev, const struct promql_expr *e, size_t i, struct str *out)
-{
+static bool string_arg(struct pq_ev *ev, const struct promql_expr *e, size_t i, struct str *out) {
     const struct promql_expr *a = pq_unparen(e->u.call.args[i]);
     if (a->kind != PQ_STRING)
         return pq_failf(ev, "expected a string literal in call to %s", e->u.call.fn->name);
@@ -13,10 +12,11 @@ static bool string_arg(struct pq_ev *ev, const struct promql_expr *e, size_t i, 
     return true;
 }
 
-static bool label_name_is_valid(struct str name) { return name.n > 0 && str_is_utf8(name); }
+static bool label_name_is_valid(struct str name) {
+    return name.n > 0 && str_is_utf8(name);
+}
 
-static bool set_label(struct pq_ev *ev, struct pq_series *s, struct str name, struct str value)
-{
+static bool set_label(struct pq_ev *ev, struct pq_series *s, struct str name, struct str value) {
     struct labels_builder b = LABELS_BUILDER_INIT;
     labels_builder_reset(&b, s->labels);
     labels_builder_set(&b, name, value);
@@ -27,9 +27,8 @@ static bool set_label(struct pq_ev *ev, struct pq_series *s, struct str name, st
     return ok || pq_no_memory(ev);
 }
 
-static bool replace(struct pq_ev *ev, struct pq_matrix *m, const struct regex *re, struct str dst, struct str replacement,
-                    struct str src)
-{
+static bool replace(struct pq_ev *ev, struct pq_matrix *m, const struct regex *re, struct str dst,
+                    struct str replacement, struct str src) {
     struct buf b = BUF_INIT_MAX(1 << 20);
     bool ok = true;
     for (size_t k = 0; k < m->n && ok; k++) {
@@ -43,16 +42,17 @@ static bool replace(struct pq_ev *ev, struct pq_matrix *m, const struct regex *r
     return ok;
 }
 
-static bool call_label_replace(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *m)
-{
+static bool call_label_replace(struct pq_ev *ev, const struct pq_grid *g,
+                               const struct promql_expr *e, struct pq_matrix *m) {
     struct str dst, replacement, src, pattern;
-    if (!string_arg(ev, e, 1, &dst) || !string_arg(ev, e, 2, &replacement) || !string_arg(ev, e, 3, &src) ||
-        !string_arg(ev, e, 4, &pattern))
+    if (!string_arg(ev, e, 1, &dst) || !string_arg(ev, e, 2, &replacement) ||
+        !string_arg(ev, e, 3, &src) || !string_arg(ev, e, 4, &pattern))
         return false;
     struct err ignored;
     struct regex *re = regex_new(pattern, true, &ignored);
     if (!re)
-        return pq_failf(ev, "invalid regular expression in label_replace(): %.*s", STR_FMT(pattern));
+        return pq_failf(ev, "invalid regular expression in label_replace(): %.*s",
+                        STR_FMT(pattern));
     bool ok = label_name_is_valid(dst) ||
               pq_failf(ev, "invalid destination label name in label_replace(): %.*s", STR_FMT(dst));
     ok = ok && pq_eval(ev, g, e->u.call.args[0], m) && replace(ev, m, re, dst, replacement, src);
@@ -60,8 +60,8 @@ static bool call_label_replace(struct pq_ev *ev, const struct pq_grid *g, const 
     return ok && pq_merge_same(ev, g, m);
 }
 
-static bool call_label_join(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *m)
-{
+static bool call_label_join(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                            struct pq_matrix *m) {
     struct str dst, separator, src;
     if (!string_arg(ev, e, 1, &dst) || !string_arg(ev, e, 2, &separator))
         return false;
@@ -90,15 +90,15 @@ static bool call_label_join(struct pq_ev *ev, const struct pq_grid *g, const str
     return ok && pq_merge_same(ev, g, m);
 }
 
-bool pq_label_call(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *m)
-{
-    return e->u.call.fn->id == PQ_FN_label_replace ? call_label_replace(ev, g, e, m) : call_label_join(ev, g, e, m);
+bool pq_label_call(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                   struct pq_matrix *m) {
+    return e->u.call.fn->id == PQ_FN_label_replace ? call_label_replace(ev, g, e, m)
+                                                   : call_label_join(ev, g, e, m);
 }
 
 /* Sorting matters for instant queries only: a range's result is in label order anyway. */
 
-static int by_value(const void *a, const void *b)
-{
+static int by_value(const void *a, const void *b) {
     double x = ((const struct pq_series *)a)->v[0], y = ((const struct pq_series *)b)->v[0];
     bool nx = isnan(x), ny = isnan(y);
     if (nx || ny)
@@ -106,8 +106,7 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static int by_value_desc(const void *a, const void *b)
-{
+static int by_value_desc(const void *a, const void *b) {
     double x = ((const struct pq_series *)a)->v[0], y = ((const struct pq_series *)b)->v[0];
     bool nx = isnan(x), ny = isnan(y);
     if (nx || ny)
@@ -116,8 +115,7 @@ static int by_value_desc(const void *a, const void *b)
 }
 
 /* "a2" before "a10": runs of digits compare as numbers. */
-static int natural_cmp(struct str a, struct str b)
-{
+static int natural_cmp(struct str a, struct str b) {
     size_t i = 0, k = 0;
     while (i < a.n && k < b.n) {
         bool da = isdigit((unsigned char)a.p[i]), db = isdigit((unsigned char)b.p[k]);
@@ -156,19 +154,19 @@ struct label_order { /* qsort has no argument: each element carries its own */
     size_t n;
 };
 
-static int by_labels(const void *a, const void *b)
-{
+static int by_labels(const void *a, const void *b) {
     const struct label_order *x = a, *y = b;
     for (size_t i = 0; i < x->n; i++) {
-        struct str v = labels_get(x->s.labels, x->names[i]), w = labels_get(y->s.labels, x->names[i]);
+        struct str v = labels_get(x->s.labels, x->names[i]),
+                   w = labels_get(y->s.labels, x->names[i]);
         if (!str_eq(v, w))
             return natural_cmp(v, w);
     }
     return labels_cmp(x->s.labels, y->s.labels);
 }
 
-static bool sort_by_labels(struct pq_ev *ev, const struct promql_expr *e, struct pq_matrix *m, bool descending)
-{
+static bool sort_by_labels(struct pq_ev *ev, const struct promql_expr *e, struct pq_matrix *m,
+                           bool descending) {
     size_t n = e->u.call.n_args - 1;
     struct str *names = ARENA_ARRAY(ev->arena, struct str, n);
     struct label_order *o = ARENA_ARRAY(ev->arena, struct label_order, m->n);
@@ -186,8 +184,8 @@ static bool sort_by_labels(struct pq_ev *ev, const struct promql_expr *e, struct
     return true;
 }
 
-bool pq_sort_call(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *m)
-{
+bool pq_sort_call(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                  struct pq_matrix *m) {
     enum pq_fn id = e->u.call.fn->id;
     if (!pq_eval(ev, g, e->u.call.args[0], m))
         return false;

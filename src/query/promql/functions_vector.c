@@ -5,25 +5,30 @@
 
 #define PI 3.14159265358979323846
 
-static double f_rad(double v) { return v * PI / 180; }
-static double f_deg(double v) { return v * 180 / PI; }
-static double f_sgn(double v) { return v < 0 ? -1 : v > 0 ? 1 : v; }
+static double f_rad(double v) {
+    return v * PI / 180;
+}
+static double f_deg(double v) {
+    return v * 180 / PI;
+}
+static double f_sgn(double v) {
+    return v < 0 ? -1 : v > 0 ? 1 : v;
+}
 
 typedef double (*math_fn)(double);
-static math_fn math_function(enum pq_fn id)
-{
+static math_fn math_function(enum pq_fn id) {
     static const math_fn table[PQ_FN_COUNT] = {
-        [PQ_FN_abs] = fabs,     [PQ_FN_ceil] = ceil,     [PQ_FN_floor] = floor, [PQ_FN_exp] = exp,     [PQ_FN_sqrt] = sqrt,
-        [PQ_FN_ln] = log,       [PQ_FN_log2] = log2,     [PQ_FN_log10] = log10, [PQ_FN_sin] = sin,     [PQ_FN_cos] = cos,
-        [PQ_FN_tan] = tan,      [PQ_FN_asin] = asin,     [PQ_FN_acos] = acos,   [PQ_FN_atan] = atan,   [PQ_FN_sinh] = sinh,
-        [PQ_FN_cosh] = cosh,    [PQ_FN_tanh] = tanh,     [PQ_FN_asinh] = asinh, [PQ_FN_acosh] = acosh, [PQ_FN_atanh] = atanh,
-        [PQ_FN_rad] = f_rad,    [PQ_FN_deg] = f_deg,     [PQ_FN_sgn] = f_sgn,
+        [PQ_FN_abs] = fabs,  [PQ_FN_ceil] = ceil,   [PQ_FN_floor] = floor, [PQ_FN_exp] = exp,
+        [PQ_FN_sqrt] = sqrt, [PQ_FN_ln] = log,      [PQ_FN_log2] = log2,   [PQ_FN_log10] = log10,
+        [PQ_FN_sin] = sin,   [PQ_FN_cos] = cos,     [PQ_FN_tan] = tan,     [PQ_FN_asin] = asin,
+        [PQ_FN_acos] = acos, [PQ_FN_atan] = atan,   [PQ_FN_sinh] = sinh,   [PQ_FN_cosh] = cosh,
+        [PQ_FN_tanh] = tanh, [PQ_FN_asinh] = asinh, [PQ_FN_acosh] = acosh, [PQ_FN_atanh] = atanh,
+        [PQ_FN_rad] = f_rad, [PQ_FN_deg] = f_deg,   [PQ_FN_sgn] = f_sgn,
     };
     return table[id];
 }
 
-static double date_part(enum pq_fn id, int64_t s)
-{
+static double date_part(enum pq_fn id, int64_t s) {
     struct civil c = civil_from_s(s);
     switch ((int)id) {
     case PQ_FN_days_in_month:
@@ -45,15 +50,15 @@ static double date_part(enum pq_fn id, int64_t s)
     }
 }
 
-static bool is_date(enum pq_fn id)
-{
-    return id == PQ_FN_days_in_month || id == PQ_FN_day_of_month || id == PQ_FN_day_of_week || id == PQ_FN_day_of_year ||
-           id == PQ_FN_hour || id == PQ_FN_minute || id == PQ_FN_month || id == PQ_FN_year;
+static bool is_date(enum pq_fn id) {
+    return id == PQ_FN_days_in_month || id == PQ_FN_day_of_month || id == PQ_FN_day_of_week ||
+           id == PQ_FN_day_of_year || id == PQ_FN_hour || id == PQ_FN_minute || id == PQ_FN_month ||
+           id == PQ_FN_year;
 }
 
-/* A float as a moment: what cannot be one is taken as the nearest that can (about 290 million years). */
-static int64_t seconds_of(double v)
-{
+/* A float as a moment: what cannot be one is taken as the nearest that can (about 290 million
+ * years). */
+static int64_t seconds_of(double v) {
     const double max = 9.2e15;
     if (isnan(v))
         return INT64_MIN / 1024;
@@ -61,8 +66,7 @@ static int64_t seconds_of(double v)
 }
 
 /* Drops histograms from a series in place. */
-static void floats_only(const struct pq_grid *g, struct pq_series *s)
-{
+static void floats_only(const struct pq_grid *g, struct pq_series *s) {
     if (!s->hist)
         return;
     for (size_t i = 0; i < g->n; i++)
@@ -71,16 +75,15 @@ static void floats_only(const struct pq_grid *g, struct pq_series *s)
     s->hist = NULL;
 }
 
-static bool finish(struct pq_ev *ev, const struct pq_grid *g, struct pq_matrix *m)
-{
+static bool finish(struct pq_ev *ev, const struct pq_grid *g, struct pq_matrix *m) {
     for (size_t k = 0; k < m->n; k++)
         if (!pq_mark_name(ev, &m->s[k]))
             return false;
     return ev->delayed_names || pq_merge_same(ev, g, m);
 }
 
-static bool call_math(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *m)
-{
+static bool call_math(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                      struct pq_matrix *m) {
     enum pq_fn id = e->u.call.fn->id;
     math_fn fn = math_function(id);
     if (!pq_eval(ev, g, e->u.call.args[0], m))
@@ -95,23 +98,24 @@ static bool call_math(struct pq_ev *ev, const struct pq_grid *g, const struct pr
     return finish(ev, g, m);
 }
 
-static bool call_date_now(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *m)
-{
+static bool call_date_now(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                          struct pq_matrix *m) {
     struct pq_series s = {.v = pq_column(ev, g)};
     for (size_t i = 0; s.v && i < g->n; i++)
         s.v[i] = date_part(e->u.call.fn->id, pq_ts(g, i) / 1000);
     return s.v && pq_matrix_push(ev, m, s);
 }
 
-static bool call_clamp(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *m)
-{
+static bool call_clamp(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                       struct pq_matrix *m) {
     enum pq_fn id = e->u.call.fn->id;
     double *low = NULL, *high = NULL;
     if (!pq_eval(ev, g, e->u.call.args[0], m))
         return false;
     if (id != PQ_FN_clamp_max && !pq_eval_scalar(ev, g, e->u.call.args[1], &low))
         return false;
-    if (id != PQ_FN_clamp_min && !pq_eval_scalar(ev, g, e->u.call.args[id == PQ_FN_clamp ? 2 : 1], &high))
+    if (id != PQ_FN_clamp_min &&
+        !pq_eval_scalar(ev, g, e->u.call.args[id == PQ_FN_clamp ? 2 : 1], &high))
         return false;
     for (size_t k = 0; k < m->n; k++) {
         double *v = m->s[k].v;
@@ -125,8 +129,8 @@ static bool call_clamp(struct pq_ev *ev, const struct pq_grid *g, const struct p
     return finish(ev, g, m);
 }
 
-static bool call_round(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *m)
-{
+static bool call_round(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                       struct pq_matrix *m) {
     double *nearest = NULL;
     if (!pq_eval(ev, g, e->u.call.args[0], m))
         return false;
@@ -144,14 +148,14 @@ static bool call_round(struct pq_ev *ev, const struct pq_grid *g, const struct p
     return finish(ev, g, m);
 }
 
-static bool call_vector(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *m)
-{
+static bool call_vector(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                        struct pq_matrix *m) {
     struct pq_series s = {0};
     return pq_eval_scalar(ev, g, e->u.call.args[0], &s.v) && pq_matrix_push(ev, m, s);
 }
 
-static bool call_timestamp(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *m)
-{
+static bool call_timestamp(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                           struct pq_matrix *m) {
     const struct promql_expr *arg = pq_unparen(e->u.call.args[0]);
     if (arg->kind == PQ_SELECTOR) {
         if (!pq_select_timestamps(ev, g, arg, false, m))
@@ -169,9 +173,9 @@ static bool call_timestamp(struct pq_ev *ev, const struct pq_grid *g, const stru
     return finish(ev, g, m);
 }
 
-/* The labels that a selector fixes: those of its equality matchers, unless a name is matched twice. */
-bool pq_absent_labels(struct pq_ev *ev, const struct promql_expr *arg, struct labels *out)
-{
+/* The labels that a selector fixes: those of its equality matchers, unless a name is matched twice.
+ */
+bool pq_absent_labels(struct pq_ev *ev, const struct promql_expr *arg, struct labels *out) {
     *out = (struct labels){NULL, 0};
     if (arg->kind == PQ_MATRIX)
         arg = arg->u.matrix.selector;
@@ -200,8 +204,7 @@ struct presence {
     const struct pq_grid *g;
     double *v;
 };
-static bool mark_present(void *arg, struct pq_series *s)
-{
+static bool mark_present(void *arg, struct pq_series *s) {
     struct presence *p = arg;
     for (size_t i = 0; i < p->g->n; i++)
         if (!pq_absent(s->v[i]))
@@ -209,8 +212,8 @@ static bool mark_present(void *arg, struct pq_series *s)
     return true;
 }
 
-static bool call_absent(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *m)
-{
+static bool call_absent(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+                        struct pq_matrix *m) {
     struct pq_series s = {.v = pq_column(ev, g)};
     if (!s.v)
         return false;
@@ -223,8 +226,8 @@ static bool call_absent(struct pq_ev *ev, const struct pq_grid *g, const struct 
     return pq_count_points(g, &s) == 0 || pq_matrix_push(ev, m, s);
 }
 
-bool pq_call(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e, struct pq_matrix *m)
-{
+bool pq_call(struct pq_ev *ev, const struct pq_grid *g, const struct promql_expr *e,
+             struct pq_matrix *m) {
     enum pq_fn id = e->u.call.fn->id;
     if (is_date(id) && e->u.call.n_args == 0)
         return call_date_now(ev, g, e, m);

@@ -9,8 +9,7 @@
 static struct mem_reader mem;
 static bool ready;
 
-static void add(const char *text, double from, double by, bool hist)
-{
+static void add(const char *text, double from, double by, bool hist) {
     struct arena a = ARENA_INIT;
     struct labels ls;
     struct err err;
@@ -23,7 +22,8 @@ static void add(const char *text, double from, double by, bool hist)
             h = ARENA_NEW(&mem.arena, struct fhist);
             static int32_t index[] = {0, 1, 3};
             static double count[] = {1, 2, 3};
-            *h = (struct fhist){.schema = i % 5 == 0 ? 1 : 0, .count = 6, .sum = i, .positive = {index, count, 3}};
+            *h = (struct fhist){
+                .schema = i % 5 == 0 ? 1 : 0, .count = 6, .sum = i, .positive = {index, count, 3}};
         }
         double v = i == 9 ? sample_stale() : i == 12 ? sample_nan() : from + by * (i % 6);
         (void)mem_series_add(&mem, s, (int64_t)i * 30000, v, h);
@@ -31,8 +31,7 @@ static void add(const char *text, double from, double by, bool hist)
     arena_deinit(&a);
 }
 
-static void init(void)
-{
+static void init(void) {
     mem_reader_init(&mem, (size_t)16 << 20);
     add("a{x=\"1\", y=\"2\"}", 1, 2, false);
     add("a{x=\"2\", y=\"2\"}", 5, -1, false);
@@ -47,10 +46,11 @@ static void init(void)
     ready = true;
 }
 
-static void evaluate(const struct promql_expr *e, unsigned features, int64_t start, int64_t end, int64_t step)
-{
+static void evaluate(const struct promql_expr *e, unsigned features, int64_t start, int64_t end,
+                     int64_t step) {
     struct reader reader = mem_reader_view(&mem);
-    struct promql_options opt = {.features = features, .samples_max = 100000, .memory_max = (size_t)8 << 20};
+    struct promql_options opt = {
+        .features = features, .samples_max = 100000, .memory_max = (size_t)8 << 20};
     struct promql_result r;
     struct err err;
     if (!promql_eval(e, &reader, start, end, step, &opt, &r, &err)) {
@@ -65,8 +65,7 @@ static void evaluate(const struct promql_expr *e, unsigned features, int64_t sta
     promql_result_deinit(&r);
 }
 
-static void round_trip(const struct promql_expr *e, struct arena *a)
-{
+static void round_trip(const struct promql_expr *e, struct arena *a) {
     struct buf once = BUF_INIT, twice = BUF_INIT, other = BUF_INIT;
     struct err err;
     promql_print(e, &once);
@@ -75,7 +74,8 @@ static void round_trip(const struct promql_expr *e, struct arena *a)
     if (again) {
         promql_print(again, &twice);
         if (!str_eq(buf_view(&once), buf_view(&twice))) {
-            (void)fprintf(stderr, "printed %.*s, then %.*s\n", STR_FMT(buf_view(&once)), STR_FMT(buf_view(&twice)));
+            (void)fprintf(stderr, "printed %.*s, then %.*s\n", STR_FMT(buf_view(&once)),
+                          STR_FMT(buf_view(&twice)));
             abort();
         }
     }
@@ -87,8 +87,7 @@ static void round_trip(const struct promql_expr *e, struct arena *a)
     buf_deinit(&other);
 }
 
-void fuzz_one(struct str text)
-{
+void fuzz_one(struct str text) {
     struct arena a = ARENA_INIT_MAX((size_t)64 << 20);
     struct err err;
     if (!ready)
@@ -103,8 +102,7 @@ void fuzz_one(struct str text)
     arena_deinit(&a);
 }
 
-void fuzz_deinit(void)
-{
+void fuzz_deinit(void) {
     if (ready)
         mem_reader_deinit(&mem);
     ready = false;

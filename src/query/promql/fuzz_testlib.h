@@ -1,10 +1,12 @@
-/* fuzz_testlib.h - what the fuzzer does with one input; the unit test replays the corpus through it. */
+/* fuzz_testlib.h - what the fuzzer does with one input; the unit test replays the corpus through
+ * it. */
 #ifndef PROMQL_FUZZ_TESTLIB_H
 #define PROMQL_FUZZ_TESTLIB_H
 
 #include "base/str.h"
 
-/* Parses; what parses is printed, parsed again (the same text must come out), shown as JSON and evaluated. */
+/* Parses; what parses is printed, parsed again (the same text must come out), shown as JSON and
+ * evaluated. */
 void fuzz_one(struct str text);
 void fuzz_deinit(void);
 

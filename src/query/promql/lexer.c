@@ -43,32 +43,47 @@ static const struct {
     {"nan", TOK_NUMBER, PQ_OP_NONE},
 };
 
-void pq_lexer_init(struct pq_lexer *l, struct str in) { *l = (struct pq_lexer){.in = in}; }
+void pq_lexer_init(struct pq_lexer *l, struct str in) {
+    *l = (struct pq_lexer){.in = in};
+}
 
 enum { END = -1 };
-static int peek_at(const struct pq_lexer *l, uint32_t at) { return at < l->in.n ? (unsigned char)l->in.p[at] : END; }
-static int peek(const struct pq_lexer *l) { return peek_at(l, l->pos); }
-static bool is_space(int c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-static bool is_digit(int c) { return c >= '0' && c <= '9'; }
-static bool is_alpha(int c) { return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-static bool is_alnum(int c) { return is_alpha(c) || is_digit(c); }
-static bool in_set(int c, const char *set) { return c > 0 && strchr(set, c) != NULL; }
-static bool accept(struct pq_lexer *l, const char *set)
-{
+static int peek_at(const struct pq_lexer *l, uint32_t at) {
+    return at < l->in.n ? (unsigned char)l->in.p[at] : END;
+}
+static int peek(const struct pq_lexer *l) {
+    return peek_at(l, l->pos);
+}
+static bool is_space(int c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+static bool is_digit(int c) {
+    return c >= '0' && c <= '9';
+}
+static bool is_alpha(int c) {
+    return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+static bool is_alnum(int c) {
+    return is_alpha(c) || is_digit(c);
+}
+static bool in_set(int c, const char *set) {
+    return c > 0 && strchr(set, c) != NULL;
+}
+static bool accept(struct pq_lexer *l, const char *set) {
     if (!in_set(peek(l), set))
         return false;
     l->pos++;
     return true;
 }
 
-static struct pq_item make(const struct pq_lexer *l, uint32_t start, enum pq_token t, enum pq_op op)
-{
+static struct pq_item make(const struct pq_lexer *l, uint32_t start, enum pq_token t,
+                           enum pq_op op) {
     return (struct pq_item){t, op, start, str_sub(l->in, start, l->pos - start)};
 }
 
-static struct pq_item fail(struct pq_lexer *l, uint32_t start, const char *fmt, ...) PRINTF_LIKE(3, 4);
 static struct pq_item fail(struct pq_lexer *l, uint32_t start, const char *fmt, ...)
-{
+    PRINTF_LIKE(3, 4);
+static struct pq_item fail(struct pq_lexer *l, uint32_t start, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
     (void)vsnprintf(l->error, sizeof(l->error), fmt, ap);
@@ -78,8 +93,7 @@ static struct pq_item fail(struct pq_lexer *l, uint32_t start, const char *fmt, 
 }
 
 /* The character at `at` as Go's %q prints a rune. */
-static const char *rune_at(const struct pq_lexer *l, uint32_t at, char out[16])
-{
+static const char *rune_at(const struct pq_lexer *l, uint32_t at, char out[16]) {
     int c = peek_at(l, at);
     if (c == END) {
         memcpy(out, "'\xef\xbf\xbd'", 6); /* what %q makes of -1: U+FFFD */
@@ -101,9 +115,9 @@ static const char *rune_at(const struct pq_lexer *l, uint32_t at, char out[16])
     return out;
 }
 
-/* Decimal, hexadecimal, with exponent and underscores. The item is not necessarily valid: the parser looks. */
-static bool scan_number(struct pq_lexer *l)
-{
+/* Decimal, hexadecimal, with exponent and underscores. The item is not necessarily valid: the
+ * parser looks. */
+static bool scan_number(struct pq_lexer *l) {
     uint32_t initial = l->pos;
     const char *digits = "0123456789";
     bool hex = false;
@@ -141,8 +155,7 @@ static bool scan_number(struct pq_lexer *l)
     return l->pos != initial && !is_alnum(peek(l));
 }
 
-static bool accept_duration_rest(struct pq_lexer *l)
-{
+static bool accept_duration_rest(struct pq_lexer *l) {
     if (!accept(l, "smhdwy"))
         return false;
     (void)accept(l, "s");
@@ -159,20 +172,18 @@ static bool accept_duration_rest(struct pq_lexer *l)
     return false;
 }
 
-static struct pq_item lex_number_or_duration(struct pq_lexer *l, uint32_t start)
-{
+static struct pq_item lex_number_or_duration(struct pq_lexer *l, uint32_t start) {
     l->got_duration = true;
     l->in_duration = false;
     if (scan_number(l))
         return make(l, start, TOK_NUMBER, PQ_OP_NONE);
     if (accept_duration_rest(l))
         return make(l, start, TOK_DURATION, PQ_OP_NONE);
-    return fail(l, start, "bad number or duration syntax: \"%.*s\"", (int)(l->pos - start > 64 ? 64 : l->pos - start),
-                l->in.p + start);
+    return fail(l, start, "bad number or duration syntax: \"%.*s\"",
+                (int)(l->pos - start > 64 ? 64 : l->pos - start), l->in.p + start);
 }
 
-static int digit_value(int c)
-{
+static int digit_value(int c) {
     if (is_digit(c))
         return c - '0';
     c |= 0x20;
@@ -180,8 +191,8 @@ static int digit_value(int c)
 }
 
 /* The digits of an escape; l->pos is behind its letter, or at its first octal digit. */
-static bool lex_escape_digits(struct pq_lexer *l, uint32_t start, size_t n, int base, struct pq_item *out)
-{
+static bool lex_escape_digits(struct pq_lexer *l, uint32_t start, size_t n, int base,
+                              struct pq_item *out) {
     char r[16];
     for (; n > 0; n--, l->pos++) {
         int c = peek(l);
@@ -190,15 +201,15 @@ static bool lex_escape_digits(struct pq_lexer *l, uint32_t start, size_t n, int 
         if (c == END)
             *out = fail(l, start, "escape sequence not terminated");
         else
-            *out = fail(l, start, "illegal character U+%04X %s in escape sequence", (unsigned)c, rune_at(l, l->pos, r));
+            *out = fail(l, start, "illegal character U+%04X %s in escape sequence", (unsigned)c,
+                        rune_at(l, l->pos, r));
         return false;
     }
     return true;
 }
 
 /* l->pos is behind the backslash. */
-static bool lex_escape(struct pq_lexer *l, uint32_t start, char quote, struct pq_item *out)
-{
+static bool lex_escape(struct pq_lexer *l, uint32_t start, char quote, struct pq_item *out) {
     char r[16];
     int c = peek(l);
     if (c == END) {
@@ -212,19 +223,20 @@ static bool lex_escape(struct pq_lexer *l, uint32_t start, char quote, struct pq
         return lex_escape_digits(l, start, c == 'x' ? 2 : c == 'u' ? 4 : 8, 16, out);
     if (c == quote || in_set(c, "abfnrtv\\"))
         return true;
-    *out = fail(l, start, "unknown escape sequence U+%04X %s", (unsigned)c, rune_at(l, l->pos - 1, r));
+    *out =
+        fail(l, start, "unknown escape sequence U+%04X %s", (unsigned)c, rune_at(l, l->pos - 1, r));
     return false;
 }
 
-static struct pq_item lex_string(struct pq_lexer *l, uint32_t start)
-{
+static struct pq_item lex_string(struct pq_lexer *l, uint32_t start) {
     struct pq_item error;
     char quote = l->in.p[start];
     l->pos = start + 1;
     for (;;) {
         int c = peek(l);
         if (c == END || (c == '\n' && quote != '`'))
-            return fail(l, start, quote == '`' ? "unterminated raw string" : "unterminated quoted string");
+            return fail(l, start,
+                        quote == '`' ? "unterminated raw string" : "unterminated quoted string");
         l->pos++;
         if (c == quote)
             break;
@@ -237,8 +249,7 @@ static struct pq_item lex_string(struct pq_lexer *l, uint32_t start)
     return item;
 }
 
-static struct pq_item lex_word(struct pq_lexer *l, uint32_t start)
-{
+static struct pq_item lex_word(struct pq_lexer *l, uint32_t start) {
     bool colon = false;
     while (is_alnum(peek(l)) || peek(l) == ':') {
         colon |= peek(l) == ':';
@@ -251,8 +262,7 @@ static struct pq_item lex_word(struct pq_lexer *l, uint32_t start)
     return make(l, start, colon ? TOK_METRIC_IDENTIFIER : TOK_IDENTIFIER, PQ_OP_NONE);
 }
 
-static struct pq_item lex_braces(struct pq_lexer *l, uint32_t start)
-{
+static struct pq_item lex_braces(struct pq_lexer *l, uint32_t start) {
     char r[16];
     int c = peek(l);
     if (c == END)
@@ -269,13 +279,15 @@ static struct pq_item lex_braces(struct pq_lexer *l, uint32_t start)
     case ',':
         return make(l, start, TOK_COMMA, PQ_OP_NONE);
     case '=':
-        return accept(l, "~") ? make(l, start, TOK_EQL_REGEX, PQ_OP_NONE) : make(l, start, TOK_EQL, PQ_OP_NONE);
+        return accept(l, "~") ? make(l, start, TOK_EQL_REGEX, PQ_OP_NONE)
+                              : make(l, start, TOK_EQL, PQ_OP_NONE);
     case '!':
         if (accept(l, "~"))
             return make(l, start, TOK_NEQ_REGEX, PQ_OP_NONE);
         if (accept(l, "="))
             return make(l, start, TOK_OPERATOR, PQ_NEQ);
-        return fail(l, start, "unexpected character after '!' inside braces: %s", rune_at(l, l->pos, r));
+        return fail(l, start, "unexpected character after '!' inside braces: %s",
+                    rune_at(l, l->pos, r));
     case '{':
         return fail(l, start, "unexpected left brace '{'");
     case '}':
@@ -287,8 +299,7 @@ static struct pq_item lex_braces(struct pq_lexer *l, uint32_t start)
 }
 
 /* step, min and max, the only words inside brackets. */
-static bool lex_duration_word(struct pq_lexer *l, uint32_t start, struct pq_item *out)
-{
+static bool lex_duration_word(struct pq_lexer *l, uint32_t start, struct pq_item *out) {
     uint32_t end = start;
     while (is_alpha(peek_at(l, end)))
         end++;
@@ -308,12 +319,12 @@ static bool lex_duration_word(struct pq_lexer *l, uint32_t start, struct pq_item
     return true;
 }
 
-static bool lex_arithmetic(struct pq_lexer *l, uint32_t start, int c, struct pq_item *out)
-{
+static bool lex_arithmetic(struct pq_lexer *l, uint32_t start, int c, struct pq_item *out) {
     static const struct {
         char c;
         enum pq_op op;
-    } ops[] = {{'+', PQ_ADD}, {'-', PQ_SUB}, {'*', PQ_MUL}, {'/', PQ_DIV}, {'%', PQ_MOD}, {'^', PQ_POW}};
+    } ops[] = {{'+', PQ_ADD}, {'-', PQ_SUB}, {'*', PQ_MUL},
+               {'/', PQ_DIV}, {'%', PQ_MOD}, {'^', PQ_POW}};
     for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
         if (c == ops[i].c) {
             l->pos = start + 1;
@@ -324,8 +335,7 @@ static bool lex_arithmetic(struct pq_lexer *l, uint32_t start, int c, struct pq_
 }
 
 /* Between [ and the first number: only what can begin a duration. */
-static struct pq_item lex_duration_start(struct pq_lexer *l, uint32_t start)
-{
+static struct pq_item lex_duration_start(struct pq_lexer *l, uint32_t start) {
     char r[16];
     struct pq_item item;
     int c = peek(l);
@@ -359,12 +369,12 @@ static struct pq_item lex_duration_start(struct pq_lexer *l, uint32_t start)
     case ',':
         return make(l, start, TOK_COMMA, PQ_OP_NONE);
     default:
-        return fail(l, start, "unexpected character in duration expression: %s", rune_at(l, start, r));
+        return fail(l, start, "unexpected character in duration expression: %s",
+                    rune_at(l, start, r));
     }
 }
 
-static struct pq_item lex_comparison(struct pq_lexer *l, uint32_t start, int c)
-{
+static struct pq_item lex_comparison(struct pq_lexer *l, uint32_t start, int c) {
     char r[16];
     switch (c) {
     case '=':
@@ -378,14 +388,15 @@ static struct pq_item lex_comparison(struct pq_lexer *l, uint32_t start, int c)
             return fail(l, start, "unexpected character after '!': %s", rune_at(l, l->pos, r));
         return make(l, start, TOK_OPERATOR, PQ_NEQ);
     case '<':
-        return accept(l, "=") ? make(l, start, TOK_OPERATOR, PQ_LTE) : make(l, start, TOK_OPERATOR, PQ_LSS);
+        return accept(l, "=") ? make(l, start, TOK_OPERATOR, PQ_LTE)
+                              : make(l, start, TOK_OPERATOR, PQ_LSS);
     default:
-        return accept(l, "=") ? make(l, start, TOK_OPERATOR, PQ_GTE) : make(l, start, TOK_OPERATOR, PQ_GTR);
+        return accept(l, "=") ? make(l, start, TOK_OPERATOR, PQ_GTE)
+                              : make(l, start, TOK_OPERATOR, PQ_GTR);
     }
 }
 
-static struct pq_item lex_alpha_in_brackets(struct pq_lexer *l, uint32_t start, int c)
-{
+static struct pq_item lex_alpha_in_brackets(struct pq_lexer *l, uint32_t start, int c) {
     char r[16];
     struct pq_item item;
     if (c == ':') {
@@ -400,8 +411,7 @@ static struct pq_item lex_alpha_in_brackets(struct pq_lexer *l, uint32_t start, 
     return fail(l, start, "unexpected character: %s, expected ':'", rune_at(l, start, r));
 }
 
-static struct pq_item lex_statement(struct pq_lexer *l, uint32_t start)
-{
+static struct pq_item lex_statement(struct pq_lexer *l, uint32_t start) {
     char r[16];
     struct pq_item item;
     int c = peek(l);
@@ -457,8 +467,7 @@ static struct pq_item lex_statement(struct pq_lexer *l, uint32_t start)
     }
 }
 
-struct pq_item pq_lex(struct pq_lexer *l)
-{
+struct pq_item pq_lex(struct pq_lexer *l) {
     for (;;) {
         while (is_space(peek(l)))
             l->pos++;
@@ -475,8 +484,7 @@ struct pq_item pq_lex(struct pq_lexer *l)
     return lex_statement(l, start);
 }
 
-void pq_item_describe(const struct pq_item *item, struct buf *out)
-{
+void pq_item_describe(const struct pq_item *item, struct buf *out) {
     switch ((int)item->token) {
     case TOK_EOF:
         buf_putz(out, "end of input");

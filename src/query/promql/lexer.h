@@ -1,5 +1,5 @@
-/* lexer.h - PromQL tokens. The lexer follows Prometheus's states: inside braces every word is an identifier,
- * inside brackets only durations and their arithmetic are allowed. */
+/* lexer.h - PromQL tokens. The lexer follows Prometheus's states: inside braces every word is an
+ * identifier, inside brackets only durations and their arithmetic are allowed. */
 #ifndef PROMQL_LEXER_H
 #define PROMQL_LEXER_H
 

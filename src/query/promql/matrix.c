@@ -2,8 +2,7 @@
 
 #include <stdlib.h>
 
-bool pq_matrix_push(struct pq_ev *ev, struct pq_matrix *m, struct pq_series s)
-{
+bool pq_matrix_push(struct pq_ev *ev, struct pq_matrix *m, struct pq_series s) {
     if (m->n == m->cap) {
         size_t cap = m->cap ? m->cap * 2 : 16;
         struct pq_series *v = arena_grow(ev->arena, m->s, m->cap * sizeof(*v), cap * sizeof(*v));
@@ -16,8 +15,7 @@ bool pq_matrix_push(struct pq_ev *ev, struct pq_matrix *m, struct pq_series s)
     return true;
 }
 
-double *pq_column(struct pq_ev *ev, const struct pq_grid *g)
-{
+double *pq_column(struct pq_ev *ev, const struct pq_grid *g) {
     double *v = arena_alloc(ev->arena, g->n * sizeof(*v));
     if (!v) {
         pq_no_memory(ev);
@@ -28,16 +26,15 @@ double *pq_column(struct pq_ev *ev, const struct pq_grid *g)
     return v;
 }
 
-bool pq_column_hist(struct pq_ev *ev, const struct pq_grid *g, struct pq_series *s)
-{
+bool pq_column_hist(struct pq_ev *ev, const struct pq_grid *g, struct pq_series *s) {
     if (s->hist)
         return true;
     s->hist = arena_array(ev->arena, g->n, sizeof(*s->hist));
     return s->hist || pq_no_memory(ev);
 }
 
-bool pq_copy_series(struct pq_ev *ev, const struct pq_grid *g, const struct pq_series *s, struct pq_series *out)
-{
+bool pq_copy_series(struct pq_ev *ev, const struct pq_grid *g, const struct pq_series *s,
+                    struct pq_series *out) {
     *out = *s;
     out->v = arena_alloc(ev->arena, g->n * sizeof(*out->v));
     if (!out->v)
@@ -52,22 +49,21 @@ bool pq_copy_series(struct pq_ev *ev, const struct pq_grid *g, const struct pq_s
     return true;
 }
 
-size_t pq_count_points(const struct pq_grid *g, const struct pq_series *s)
-{
+size_t pq_count_points(const struct pq_grid *g, const struct pq_series *s) {
     size_t n = 0;
     for (size_t i = 0; i < g->n; i++)
         n += !pq_absent(s->v[i]);
     return n;
 }
 
-static bool is_metadata(struct str name)
-{
-    return str_eq(name, STR(LABEL_NAME)) || str_eq(name, STR("__type__")) || str_eq(name, STR("__unit__"));
+static bool is_metadata(struct str name) {
+    return str_eq(name, STR(LABEL_NAME)) || str_eq(name, STR("__type__")) ||
+           str_eq(name, STR("__unit__"));
 }
 
 /* Without the labels that `drop` names: a view when they stand at one end, else new. */
-static bool drop_labels(struct pq_ev *ev, struct labels in, bool (*drop)(struct str), struct labels *out)
-{
+static bool drop_labels(struct pq_ev *ev, struct labels in, bool (*drop)(struct str),
+                        struct labels *out) {
     uint32_t first = 0, n = in.n, kept = 0;
     while (first < n && drop(in.l[first].name))
         first++;
@@ -90,13 +86,11 @@ static bool drop_labels(struct pq_ev *ev, struct labels in, bool (*drop)(struct 
     return true;
 }
 
-bool pq_drop_metadata(struct pq_ev *ev, struct labels in, struct labels *out)
-{
+bool pq_drop_metadata(struct pq_ev *ev, struct labels in, struct labels *out) {
     return drop_labels(ev, in, is_metadata, out);
 }
 
-bool pq_drop_label(struct pq_ev *ev, struct labels in, struct str name, struct labels *out)
-{
+bool pq_drop_label(struct pq_ev *ev, struct labels in, struct str name, struct labels *out) {
     uint32_t at = 0;
     while (at < in.n && !str_eq(in.l[at].name, name))
         at++;
@@ -115,16 +109,14 @@ bool pq_drop_label(struct pq_ev *ev, struct labels in, struct str name, struct l
     return true;
 }
 
-bool pq_mark_name(struct pq_ev *ev, struct pq_series *s)
-{
+bool pq_mark_name(struct pq_ev *ev, struct pq_series *s) {
     s->drop_name = true;
     return ev->delayed_names || pq_drop_metadata(ev, s->labels, &s->labels);
 }
 
 /* Index of label sets */
 
-static bool index_rehash(struct pq_ev *ev, struct pq_index *x)
-{
+static bool index_rehash(struct pq_ev *ev, struct pq_index *x) {
     uint32_t n_slots = x->n_slots ? x->n_slots * 2 : 64;
     uint32_t *slots = arena_array(ev->arena, n_slots, sizeof(*slots));
     if (!slots)
@@ -140,12 +132,12 @@ static bool index_rehash(struct pq_ev *ev, struct pq_index *x)
     return true;
 }
 
-uint32_t pq_index_find(const struct pq_index *x, struct labels ls)
-{
+uint32_t pq_index_find(const struct pq_index *x, struct labels ls) {
     if (!x->n_slots)
         return UINT32_MAX;
     uint64_t h = labels_hash(ls);
-    for (uint32_t at = (uint32_t)h & (x->n_slots - 1); x->slots[at]; at = (at + 1) & (x->n_slots - 1)) {
+    for (uint32_t at = (uint32_t)h & (x->n_slots - 1); x->slots[at];
+         at = (at + 1) & (x->n_slots - 1)) {
         uint32_t i = x->slots[at] - 1;
         if (x->hashes[i] == h && labels_eq(x->keys[i], ls))
             return i;
@@ -153,8 +145,7 @@ uint32_t pq_index_find(const struct pq_index *x, struct labels ls)
     return UINT32_MAX;
 }
 
-uint32_t pq_index_put(struct pq_ev *ev, struct pq_index *x, struct labels ls, bool *added)
-{
+uint32_t pq_index_put(struct pq_ev *ev, struct pq_index *x, struct labels ls, bool *added) {
     *added = false;
     if (x->n * 2 >= x->n_slots && !index_rehash(ev, x))
         return UINT32_MAX;
@@ -167,8 +158,10 @@ uint32_t pq_index_put(struct pq_ev *ev, struct pq_index *x, struct labels ls, bo
     }
     if (x->n == x->cap) {
         uint32_t cap = x->cap ? x->cap * 2 : 32;
-        struct labels *keys = arena_grow(ev->arena, x->keys, x->cap * sizeof(*keys), cap * sizeof(*keys));
-        uint64_t *hashes = arena_grow(ev->arena, x->hashes, x->cap * sizeof(*hashes), cap * sizeof(*hashes));
+        struct labels *keys =
+            arena_grow(ev->arena, x->keys, x->cap * sizeof(*keys), cap * sizeof(*keys));
+        uint64_t *hashes =
+            arena_grow(ev->arena, x->hashes, x->cap * sizeof(*hashes), cap * sizeof(*hashes));
         if (!keys || !hashes) {
             pq_no_memory(ev);
             return UINT32_MAX;
@@ -184,8 +177,8 @@ uint32_t pq_index_put(struct pq_ev *ev, struct pq_index *x, struct labels ls, bo
     return x->n - 1;
 }
 
-bool pq_out_series(struct pq_ev *ev, const struct pq_grid *g, struct pq_out *o, struct labels ls, bool drop_name, uint32_t *out)
-{
+bool pq_out_series(struct pq_ev *ev, const struct pq_grid *g, struct pq_out *o, struct labels ls,
+                   bool drop_name, uint32_t *out) {
     bool added;
     *out = pq_index_put(ev, &o->index, ls, &added);
     if (*out == UINT32_MAX)
@@ -196,14 +189,12 @@ bool pq_out_series(struct pq_ev *ev, const struct pq_grid *g, struct pq_out *o, 
     return s.v && pq_matrix_push(ev, &o->m, s);
 }
 
-static bool same_labels(struct pq_ev *ev)
-{
+static bool same_labels(struct pq_ev *ev) {
     return pq_failf(ev, "vector cannot contain metrics with the same labelset");
 }
 
-bool pq_out_put(struct pq_ev *ev, const struct pq_grid *g, struct pq_out *o, uint32_t series, size_t step, double v,
-                const struct fhist *h)
-{
+bool pq_out_put(struct pq_ev *ev, const struct pq_grid *g, struct pq_out *o, uint32_t series,
+                size_t step, double v, const struct fhist *h) {
     struct pq_series *s = &o->m.s[series];
     if (!pq_absent(s->v[step]))
         return same_labels(ev);
@@ -218,8 +209,7 @@ bool pq_out_put(struct pq_ev *ev, const struct pq_grid *g, struct pq_out *o, uin
 /* Equal label sets */
 
 /* When all series bear one name, sets that were different stay different without it. */
-bool pq_has_same(struct pq_ev *ev, const struct pq_matrix *m, bool *out)
-{
+bool pq_has_same(struct pq_ev *ev, const struct pq_matrix *m, bool *out) {
     struct pq_index x = {0};
     *out = false;
     for (size_t i = 0; i < m->n && !*out; i++) {
@@ -231,8 +221,8 @@ bool pq_has_same(struct pq_ev *ev, const struct pq_matrix *m, bool *out)
     return true;
 }
 
-static bool merge_into(struct pq_ev *ev, const struct pq_grid *g, struct pq_series *to, const struct pq_series *from)
-{
+static bool merge_into(struct pq_ev *ev, const struct pq_grid *g, struct pq_series *to,
+                       const struct pq_series *from) {
     if (from->hist && !pq_column_hist(ev, g, to))
         return false;
     for (size_t i = 0; i < g->n; i++) {
@@ -247,8 +237,7 @@ static bool merge_into(struct pq_ev *ev, const struct pq_grid *g, struct pq_seri
     return true;
 }
 
-bool pq_merge_same(struct pq_ev *ev, const struct pq_grid *g, struct pq_matrix *m)
-{
+bool pq_merge_same(struct pq_ev *ev, const struct pq_grid *g, struct pq_matrix *m) {
     if (m->n < 2)
         return true;
     struct pq_index x = {0};
@@ -267,13 +256,11 @@ bool pq_merge_same(struct pq_ev *ev, const struct pq_grid *g, struct pq_matrix *
     return true;
 }
 
-static int by_labels(const void *a, const void *b)
-{
+static int by_labels(const void *a, const void *b) {
     return labels_cmp(((const struct pq_series *)a)->labels, ((const struct pq_series *)b)->labels);
 }
 
-void pq_sort_by_labels(struct pq_matrix *m)
-{
+void pq_sort_by_labels(struct pq_matrix *m) {
     if (m->n > 1)
         qsort(m->s, m->n, sizeof(*m->s), by_labels);
 }

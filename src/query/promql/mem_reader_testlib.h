@@ -1,4 +1,5 @@
-/* mem_reader_testlib.h - series in memory behind model/reader.h, for tests, fuzzing and benchmarks. */
+/* mem_reader_testlib.h - series in memory behind model/reader.h, for tests, fuzzing and benchmarks.
+ */
 #ifndef PROMQL_MEM_READER_TESTLIB_H
 #define PROMQL_MEM_READER_TESTLIB_H
 
@@ -27,8 +28,10 @@ void mem_reader_clear(struct mem_reader *m);
 /* The series of these labels, made when there is none; NULL: no memory. */
 struct mem_series *mem_reader_series(struct mem_reader *m, struct labels labels);
 /* In order of time; a timestamp that is there already is overwritten. hist NULL: a float. */
-bool mem_series_add(struct mem_reader *m, struct mem_series *s, int64_t ts, double v, const struct fhist *hist);
-/* Gives histograms the reset hints that Prometheus's storage would answer with (first of a chunk: unknown). */
+bool mem_series_add(struct mem_reader *m, struct mem_series *s, int64_t ts, double v,
+                    const struct fhist *hist);
+/* Gives histograms the reset hints that Prometheus's storage would answer with (first of a chunk:
+ * unknown). */
 void mem_series_hints(struct mem_reader *m, struct mem_series *s);
 struct reader mem_reader_view(struct mem_reader *m);
 

@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-/* Neumaier's variant of Kahan summation. Never inlined, so that the compiler cannot reorder it away. */
-__attribute__((noinline)) void pq_kahan_add(struct pq_kahan *k, double v)
-{
+/* Neumaier's variant of Kahan summation. Never inlined, so that the compiler cannot reorder it
+ * away. */
+__attribute__((noinline)) void pq_kahan_add(struct pq_kahan *k, double v) {
     double t = k->sum + v;
     if (isinf(t))
         k->c = 0;
@@ -15,8 +15,7 @@ __attribute__((noinline)) void pq_kahan_add(struct pq_kahan *k, double v)
     k->sum = t;
 }
 
-static int by_value(const void *a, const void *b)
-{
+static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     bool nx = isnan(x), ny = isnan(y);
     if (nx || ny)
@@ -24,8 +23,7 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-double pq_quantile(double q, double *v, size_t n)
-{
+double pq_quantile(double q, double *v, size_t n) {
     if (n == 0 || isnan(q))
         return sample_nan();
     if (q < 0)
@@ -40,15 +38,13 @@ double pq_quantile(double q, double *v, size_t n)
     return v[lower] * (1 - weight) + v[upper] * weight;
 }
 
-double pq_max(double a, double b)
-{
+double pq_max(double a, double b) {
     if (isnan(a) || isnan(b))
         return isinf(a) && a > 0 ? a : isinf(b) && b > 0 ? b : sample_nan();
     return a > b ? a : b;
 }
 
-double pq_min(double a, double b)
-{
+double pq_min(double a, double b) {
     if (isnan(a) || isnan(b))
         return isinf(a) && a < 0 ? a : isinf(b) && b < 0 ? b : sample_nan();
     return a < b ? a : b;

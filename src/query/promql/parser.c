@@ -28,8 +28,7 @@ static node *parse_duration(struct parser *p, int min_prec);
 /* Errors */
 
 static node *error_at(struct parser *p, uint32_t at, const char *fmt, ...) PRINTF_LIKE(3, 4);
-static node *error_at(struct parser *p, uint32_t at, const char *fmt, ...)
-{
+static node *error_at(struct parser *p, uint32_t at, const char *fmt, ...) {
     if (!p->failed) {
         char text[400];
         va_list ap;
@@ -42,8 +41,7 @@ static node *error_at(struct parser *p, uint32_t at, const char *fmt, ...)
     return NULL;
 }
 
-static node *unexpected(struct parser *p, const char *context, const char *expected)
-{
+static node *unexpected(struct parser *p, const char *context, const char *expected) {
     if (p->failed)
         return NULL;
     if (p->cur.token == TOK_ERROR)
@@ -52,22 +50,20 @@ static node *unexpected(struct parser *p, const char *context, const char *expec
     pq_item_describe(&p->cur, &b);
     if (!context && p->aggregates)
         context = "aggregation";
-    error_at(p, p->cur.pos, "unexpected %.*s%s%s%s%s", STR_FMT(buf_view(&b)), context ? " in " : "", context ? context : "",
-             expected ? ", expected " : "", expected ? expected : "");
+    error_at(p, p->cur.pos, "unexpected %.*s%s%s%s%s", STR_FMT(buf_view(&b)), context ? " in " : "",
+             context ? context : "", expected ? ", expected " : "", expected ? expected : "");
     buf_deinit(&b);
     return NULL;
 }
 
-static node *no_memory(struct parser *p)
-{
+static node *no_memory(struct parser *p) {
     if (!p->failed)
         arena_err(p->arena, p->err);
     p->failed = true;
     return NULL;
 }
 
-static node *node_new(struct parser *p, enum pq_kind kind, uint32_t start)
-{
+static node *node_new(struct parser *p, enum pq_kind kind, uint32_t start) {
     node *e = ARENA_NEW(p->arena, node);
     if (!e)
         return no_memory(p);
@@ -78,11 +74,12 @@ static node *node_new(struct parser *p, enum pq_kind kind, uint32_t start)
     return e;
 }
 
-enum { HEIGHT_MAX = LIMIT_QUERY_DEPTH * 4 }; /* long chains of `or` lean to the left without parentheses */
+enum {
+    HEIGHT_MAX = LIMIT_QUERY_DEPTH * 4
+}; /* long chains of `or` lean to the left without parentheses */
 
 /* Every walk over the tree recurses: its height is bounded here, where nodes get their children. */
-static bool adopt(struct parser *p, node *e, const node *child)
-{
+static bool adopt(struct parser *p, node *e, const node *child) {
     if (child && e->height <= child->height)
         e->height = child->height + 1;
     if (e->height <= HEIGHT_MAX)
@@ -93,8 +90,7 @@ static bool adopt(struct parser *p, node *e, const node *child)
 
 /* Tokens */
 
-static void advance(struct parser *p)
-{
+static void advance(struct parser *p) {
     p->prev_end = p->cur.pos + (uint32_t)p->cur.text.n;
     if (p->cur.token == TOK_ERROR)
         return;
@@ -115,10 +111,13 @@ static void advance(struct parser *p)
     }
 }
 
-static bool at(const struct parser *p, enum pq_token t) { return !p->failed && p->cur.token == t; }
-static bool at_op(const struct parser *p, enum pq_op op) { return at(p, TOK_OPERATOR) && p->cur.op == op; }
-static bool eat(struct parser *p, enum pq_token t)
-{
+static bool at(const struct parser *p, enum pq_token t) {
+    return !p->failed && p->cur.token == t;
+}
+static bool at_op(const struct parser *p, enum pq_op op) {
+    return at(p, TOK_OPERATOR) && p->cur.op == op;
+}
+static bool eat(struct parser *p, enum pq_token t) {
     if (!at(p, t))
         return false;
     advance(p);
@@ -126,8 +125,7 @@ static bool eat(struct parser *p, enum pq_token t)
 }
 
 /* The token behind the current one, without moving. */
-static struct pq_item peek_next(const struct parser *p)
-{
+static struct pq_item peek_next(const struct parser *p) {
     struct pq_lexer l = p->lex;
     return pq_lex(&l);
 }
@@ -137,8 +135,7 @@ struct list { /* growing array of pointers or strs in the arena */
     size_t n, cap;
 };
 
-static bool list_push(struct parser *p, struct list *l, const void *item, size_t size)
-{
+static bool list_push(struct parser *p, struct list *l, const void *item, size_t size) {
     if (l->n == l->cap) {
         size_t cap = l->cap ? l->cap * 2 : 4;
         void *v = arena_grow(p->arena, l->v, l->cap * size, cap * size);
@@ -154,8 +151,7 @@ static bool list_push(struct parser *p, struct list *l, const void *item, size_t
     return true;
 }
 
-static bool unquote(struct parser *p, struct pq_item item, struct str *out)
-{
+static bool unquote(struct parser *p, struct pq_item item, struct str *out) {
     if (pq_unquote(item.text, p->arena, out))
         return true;
     error_at(p, item.pos, "error unquoting string %.*s: invalid syntax", STR_FMT(item.text));
@@ -163,8 +159,7 @@ static bool unquote(struct parser *p, struct pq_item item, struct str *out)
 }
 
 /* Numbers: Go's ParseInt(s, 0, 64), then ParseFloat. */
-static bool number_value(struct parser *p, struct pq_item item, double *out)
-{
+static bool number_value(struct parser *p, struct pq_item item, double *out) {
     char digits[512];
     size_t n = 0;
     struct str s = item.text;
@@ -197,16 +192,19 @@ static bool number_value(struct parser *p, struct pq_item item, double *out)
     if (str_to_f64(str_make(digits, n), out)) {
         if (!isinf(*out) || digits[0] > '9')
             return true;
-        error_at(p, item.pos, "error parsing number: strconv.ParseFloat: parsing \"%.*s\": value out of range", STR_FMT(s));
+        error_at(p, item.pos,
+                 "error parsing number: strconv.ParseFloat: parsing \"%.*s\": value out of range",
+                 STR_FMT(s));
         return false;
     }
 bad:
-    error_at(p, item.pos, "error parsing number: strconv.ParseFloat: parsing \"%.*s\": invalid syntax", STR_FMT(s));
+    error_at(p, item.pos,
+             "error parsing number: strconv.ParseFloat: parsing \"%.*s\": invalid syntax",
+             STR_FMT(s));
     return false;
 }
 
-static node *bad_duration(struct parser *p, struct pq_item item, const struct err *why)
-{
+static node *bad_duration(struct parser *p, struct pq_item item, const struct err *why) {
     if (strncmp(why->message, "duration", 8) == 0)
         return error_at(p, item.pos, "duration out of range");
     for (size_t i = 0, u; i < item.text.n; i = u) {
@@ -220,13 +218,13 @@ static node *bad_duration(struct parser *p, struct pq_item item, const struct er
         for (size_t k = 0; k < sizeof(units) / sizeof(units[0]); k++)
             known |= str_eqz(unit, units[k]);
         if (!known)
-            return error_at(p, item.pos, "unknown unit \"%.*s\" in duration \"%.*s\"", STR_FMT(unit), STR_FMT(item.text));
+            return error_at(p, item.pos, "unknown unit \"%.*s\" in duration \"%.*s\"",
+                            STR_FMT(unit), STR_FMT(item.text));
     }
     return error_at(p, item.pos, "not a valid duration string: \"%.*s\"", STR_FMT(item.text));
 }
 
-static node *parse_number(struct parser *p)
-{
+static node *parse_number(struct parser *p) {
     struct pq_item item = p->cur;
     double v = 0;
     if (item.token == TOK_DURATION) {
@@ -250,25 +248,23 @@ static node *parse_number(struct parser *p)
 
 /* Durations in brackets and behind offset */
 
-static bool duration_in_range(struct parser *p, const node *e, uint32_t pos)
-{
-    if (e->kind == PQ_NUMBER && !(e->u.number.value <= 9223372036.854775807 && e->u.number.value >= -9223372036.854775808)) {
+static bool duration_in_range(struct parser *p, const node *e, uint32_t pos) {
+    if (e->kind == PQ_NUMBER && !(e->u.number.value <= 9223372036.854775807 &&
+                                  e->u.number.value >= -9223372036.854775808)) {
         error_at(p, pos, "duration out of range");
         return false;
     }
     return true;
 }
 
-static bool experimental_duration(struct parser *p, const node *e)
-{
+static bool experimental_duration(struct parser *p, const node *e) {
     if (p->features & PROMQL_DURATION_EXPRESSION)
         return true;
     error_at(p, e->start, "experimental duration expression is not enabled");
     return false;
 }
 
-static node *duration_node(struct parser *p, enum pq_op op, node *lhs, node *rhs, uint32_t start)
-{
+static node *duration_node(struct parser *p, enum pq_op op, node *lhs, node *rhs, uint32_t start) {
     node *e = node_new(p, PQ_DURATION, start);
     if (!e)
         return NULL;
@@ -279,8 +275,7 @@ static node *duration_node(struct parser *p, enum pq_op op, node *lhs, node *rhs
     return adopt(p, e, lhs) && adopt(p, e, rhs) ? e : NULL;
 }
 
-static node *negate_duration(struct parser *p, bool minus, node *e, uint32_t start)
-{
+static node *negate_duration(struct parser *p, bool minus, node *e, uint32_t start) {
     if (e->kind == PQ_NUMBER) {
         if (minus)
             e->u.number.value = -e->u.number.value;
@@ -290,16 +285,14 @@ static node *negate_duration(struct parser *p, bool minus, node *e, uint32_t sta
     return minus ? duration_node(p, PQ_SUB, NULL, e, start) : e;
 }
 
-static bool too_deep(struct parser *p)
-{
+static bool too_deep(struct parser *p) {
     if (++p->depth <= LIMIT_QUERY_DEPTH)
         return false;
     error_at(p, p->cur.pos, "query is nested more than %d levels deep", LIMIT_QUERY_DEPTH);
     return true;
 }
 
-static node *duration_call(struct parser *p)
-{
+static node *duration_call(struct parser *p) {
     struct pq_item item = p->cur;
     advance(p);
     if (!eat(p, TOK_LPAREN))
@@ -315,11 +308,14 @@ static node *duration_call(struct parser *p)
     }
     if (!eat(p, TOK_RPAREN))
         return unexpected(p, "subquery or range selector", "number, duration, or step()");
-    return duration_node(p, item.token == TOK_STEP ? PQ_STEP : item.op == PQ_MIN ? PQ_DMIN : PQ_DMAX, lhs, rhs, item.pos);
+    return duration_node(p,
+                         item.token == TOK_STEP ? PQ_STEP
+                         : item.op == PQ_MIN    ? PQ_DMIN
+                                                : PQ_DMAX,
+                         lhs, rhs, item.pos);
 }
 
-static node *duration_primary(struct parser *p)
-{
+static node *duration_primary(struct parser *p) {
     if (at(p, TOK_NUMBER) || at(p, TOK_DURATION)) {
         node *e = parse_number(p);
         return e && duration_in_range(p, e, e->start) ? e : NULL;
@@ -342,8 +338,7 @@ static node *duration_primary(struct parser *p)
     return unexpected(p, "subquery or range selector", "number, duration, or step()");
 }
 
-static int duration_prec(const struct parser *p)
-{
+static int duration_prec(const struct parser *p) {
     if (!at(p, TOK_OPERATOR))
         return PREC_NONE;
     switch ((int)p->cur.op) {
@@ -361,8 +356,7 @@ static int duration_prec(const struct parser *p)
     }
 }
 
-static node *parse_duration(struct parser *p, int min_prec)
-{
+static node *parse_duration(struct parser *p, int min_prec) {
     if (too_deep(p))
         return NULL;
     node *e;
@@ -383,7 +377,8 @@ static node *parse_duration(struct parser *p, int min_prec)
         node *rhs = parse_duration(p, prec == PREC_POW ? prec : prec + 1);
         if (!rhs)
             return NULL;
-        if ((op.op == PQ_DIV || op.op == PQ_MOD) && rhs->kind == PQ_NUMBER && rhs->u.number.value == 0)
+        if ((op.op == PQ_DIV || op.op == PQ_MOD) && rhs->kind == PQ_NUMBER &&
+            rhs->u.number.value == 0)
             return error_at(p, op.pos, op.op == PQ_DIV ? "division by zero" : "modulo by zero");
         e = duration_node(p, op.op, e, rhs, e->start);
     }
@@ -391,9 +386,9 @@ static node *parse_duration(struct parser *p, int min_prec)
     return e;
 }
 
-/* What may follow `offset`: one signed literal or call, or a parenthesis; operators behind it are not part. */
-static node *parse_offset_duration(struct parser *p)
-{
+/* What may follow `offset`: one signed literal or call, or a parenthesis; operators behind it are
+ * not part. */
+static node *parse_offset_duration(struct parser *p) {
     bool sign = at_op(p, PQ_ADD) || at_op(p, PQ_SUB), minus = at_op(p, PQ_SUB);
     uint32_t start = p->cur.pos;
     if (sign)
@@ -405,8 +400,7 @@ static node *parse_offset_duration(struct parser *p)
     return e && sign ? negate_duration(p, minus, e, start) : e;
 }
 
-static bool set_duration(node *e, int64_t *out_ms, node **out_expr)
-{
+static bool set_duration(node *e, int64_t *out_ms, node **out_expr) {
     if (e->kind == PQ_NUMBER) {
         *out_ms = (int64_t)(round(e->u.number.value * 1e9) / 1e6);
         *out_expr = NULL;
@@ -419,9 +413,8 @@ static bool set_duration(node *e, int64_t *out_ms, node **out_expr)
 
 /* Selectors */
 
-static bool push_matcher(struct parser *p, struct list *list, enum matcher_type type, struct str name, struct str value,
-                         uint32_t pos)
-{
+static bool push_matcher(struct parser *p, struct list *list, enum matcher_type type,
+                         struct str name, struct str value, uint32_t pos) {
     struct matcher m = {.type = type, .name = name, .value = value};
     if (type == MATCH_RE || type == MATCH_NRE) {
         struct err e;
@@ -440,8 +433,7 @@ static bool push_matcher(struct parser *p, struct list *list, enum matcher_type 
     return list_push(p, list, &m, sizeof(m));
 }
 
-static bool parse_matcher(struct parser *p, struct list *list)
-{
+static bool parse_matcher(struct parser *p, struct list *list) {
     struct pq_item label = p->cur;
     struct str name = label.text;
     bool quoted = at(p, TOK_STRING);
@@ -479,8 +471,7 @@ static bool parse_matcher(struct parser *p, struct list *list)
     return !p->failed && push_matcher(p, list, type, name, value, label.pos);
 }
 
-static node *parse_selector(struct parser *p)
-{
+static node *parse_selector(struct parser *p) {
     uint32_t start = p->cur.pos;
     struct str name = {NULL, 0};
     struct list matchers = {0};
@@ -520,8 +511,7 @@ static node *parse_selector(struct parser *p)
 
 /* Postfix: ranges, subqueries, offset, @, anchored, smoothed */
 
-static bool positive(struct parser *p, const node *d)
-{
+static bool positive(struct parser *p, const node *d) {
     if (d->kind == PQ_NUMBER && d->u.number.value <= 0) {
         error_at(p, d->start, "duration must be greater than 0");
         return false;
@@ -529,8 +519,7 @@ static bool positive(struct parser *p, const node *d)
     return true;
 }
 
-static node *finish_matrix(struct parser *p, node *e, node *range, uint32_t bracket)
-{
+static node *finish_matrix(struct parser *p, node *e, node *range, uint32_t bracket) {
     if (e->kind != PQ_SELECTOR)
         return error_at(p, bracket, "ranges only allowed for vector selectors");
     if (e->u.selector.mods.offset_ms != 0)
@@ -546,8 +535,7 @@ static node *finish_matrix(struct parser *p, node *e, node *range, uint32_t brac
     return m;
 }
 
-static node *parse_brackets(struct parser *p, node *e)
-{
+static node *parse_brackets(struct parser *p, node *e) {
     uint32_t bracket = p->cur.pos;
     advance(p);
     if (at(p, TOK_RBRACKET))
@@ -564,8 +552,8 @@ static node *parse_brackets(struct parser *p, node *e)
     if (!eat(p, TOK_COLON))
         return unexpected(p, "subquery or range", "\":\" or \"]\"");
     if (!at(p, TOK_RBRACKET)) {
-        if (!at(p, TOK_NUMBER) && !at(p, TOK_DURATION) && !at(p, TOK_STEP) && !at(p, TOK_LPAREN) && !at(p, TOK_OPERATOR) &&
-            !at(p, TOK_AGGREGATE))
+        if (!at(p, TOK_NUMBER) && !at(p, TOK_DURATION) && !at(p, TOK_STEP) && !at(p, TOK_LPAREN) &&
+            !at(p, TOK_OPERATOR) && !at(p, TOK_AGGREGATE))
             return unexpected(p, "subquery selector", "number, duration, or step() or \"]\"");
         step = parse_duration(p, PREC_NONE);
         if (!step || p->failed || !positive(p, step))
@@ -586,8 +574,7 @@ static node *parse_brackets(struct parser *p, node *e)
     return adopt(p, s, e) ? s : NULL;
 }
 
-static struct pq_time_mods *mods_of(node *e)
-{
+static struct pq_time_mods *mods_of(node *e) {
     if (e->kind == PQ_SELECTOR)
         return &e->u.selector.mods;
     if (e->kind == PQ_MATRIX)
@@ -597,8 +584,7 @@ static struct pq_time_mods *mods_of(node *e)
     return NULL;
 }
 
-static node *parse_offset(struct parser *p, node *e)
-{
+static node *parse_offset(struct parser *p, node *e) {
     advance(p);
     node *d = parse_offset_duration(p);
     if (!d || p->failed)
@@ -606,7 +592,8 @@ static node *parse_offset(struct parser *p, node *e)
     struct pq_time_mods *m = mods_of(e);
     if (!m)
         return error_at(p, e->start,
-                        "offset modifier must be preceded by an instant vector selector or range vector selector or a "
+                        "offset modifier must be preceded by an instant vector selector or range "
+                        "vector selector or a "
                         "subquery");
     if (m->offset_ms != 0 || m->offset_expr)
         return error_at(p, e->start, "offset may not be set multiple times");
@@ -615,8 +602,7 @@ static node *parse_offset(struct parser *p, node *e)
     return e;
 }
 
-static node *parse_at(struct parser *p, node *e)
-{
+static node *parse_at(struct parser *p, node *e) {
     advance(p);
     enum pq_at kind = PQ_AT_TIME;
     double ts = 0;
@@ -636,7 +622,10 @@ static node *parse_at(struct parser *p, node *e)
             return NULL;
         ts = minus ? -n->u.number.value : n->u.number.value;
         if (!isfinite(ts))
-            return error_at(p, e->start, "timestamp out of bounds for @ modifier: %s", isnan(ts) ? "NaN" : ts > 0 ? "+Inf" : "-Inf");
+            return error_at(p, e->start, "timestamp out of bounds for @ modifier: %s",
+                            isnan(ts) ? "NaN"
+                            : ts > 0  ? "+Inf"
+                                      : "-Inf");
         if (ts >= 9223372036854775807.0 || ts <= -9223372036854775808.0)
             return error_at(p, e->start, "timestamp out of bounds for @ modifier: %f", ts);
         ts = round(ts * 1000);
@@ -648,7 +637,8 @@ static node *parse_at(struct parser *p, node *e)
     struct pq_time_mods *m = mods_of(e);
     if (!m)
         return error_at(p, e->start,
-                        "@ modifier must be preceded by an instant vector selector or range vector selector or a subquery");
+                        "@ modifier must be preceded by an instant vector selector or range vector "
+                        "selector or a subquery");
     if (m->at != PQ_AT_NONE)
         return error_at(p, e->start, "@ <timestamp> may not be set multiple times");
     m->at = kind;
@@ -657,8 +647,7 @@ static node *parse_at(struct parser *p, node *e)
     return e;
 }
 
-static node *parse_extended(struct parser *p, node *e)
-{
+static node *parse_extended(struct parser *p, node *e) {
     bool anchored = at(p, TOK_ANCHORED);
     const char *word = anchored ? "anchored" : "smoothed";
     advance(p);
@@ -670,7 +659,10 @@ static node *parse_extended(struct parser *p, node *e)
     if (e->kind == PQ_SUBQUERY)
         return error_at(p, e->start, "%s modifier is not supported for subqueries", word);
     if (s->kind != PQ_SELECTOR)
-        return error_at(p, e->start, "%s modifier not implemented", word);
+        return error_at(p, e->start,
+                        "%s modifier not "
+                        "implemented",
+                        word);
     if (anchored ? s->u.selector.smoothed : s->u.selector.anchored)
         return error_at(p, e->start, "anchored and smoothed modifiers cannot be used together");
     if (anchored)
@@ -680,8 +672,7 @@ static node *parse_extended(struct parser *p, node *e)
     return e;
 }
 
-static node *parse_postfix(struct parser *p, node *e)
-{
+static node *parse_postfix(struct parser *p, node *e) {
     while (e && !p->failed) {
         if (at(p, TOK_LBRACKET))
             e = parse_brackets(p, e);
@@ -699,8 +690,7 @@ static node *parse_postfix(struct parser *p, node *e)
 
 /* Label lists, calls, aggregations */
 
-static bool is_label_token(const struct pq_item *item)
-{
+static bool is_label_token(const struct pq_item *item) {
     switch ((int)item->token) {
     case TOK_IDENTIFIER:
     case TOK_METRIC_IDENTIFIER:
@@ -708,14 +698,14 @@ static bool is_label_token(const struct pq_item *item)
     case TOK_STRING:
         return true;
     case TOK_OPERATOR:
-        return item->op == PQ_AND || item->op == PQ_OR || item->op == PQ_UNLESS || item->op == PQ_ATAN2;
+        return item->op == PQ_AND || item->op == PQ_OR || item->op == PQ_UNLESS ||
+               item->op == PQ_ATAN2;
     default:
         return item->token >= TOK_BOOL;
     }
 }
 
-static bool parse_labels(struct parser *p, struct str **out, size_t *out_n)
-{
+static bool parse_labels(struct parser *p, struct str **out, size_t *out_n) {
     struct list l = {0};
     if (!eat(p, TOK_LPAREN)) {
         unexpected(p, "grouping opts", "\"(\"");
@@ -750,8 +740,7 @@ static bool parse_labels(struct parser *p, struct str **out, size_t *out_n)
     return true;
 }
 
-static bool parse_args(struct parser *p, struct list *args)
-{
+static bool parse_args(struct parser *p, struct list *args) {
     if (!eat(p, TOK_LPAREN)) {
         unexpected(p, NULL, NULL);
         return false;
@@ -776,15 +765,13 @@ static bool parse_args(struct parser *p, struct list *args)
     return true; /* the caller steps over the parenthesis */
 }
 
-static bool parse_grouping(struct parser *p, node *e)
-{
+static bool parse_grouping(struct parser *p, node *e) {
     e->u.aggregate.without = at(p, TOK_WITHOUT);
     advance(p);
     return parse_labels(p, &e->u.aggregate.grouping, &e->u.aggregate.n_grouping);
 }
 
-static node *parse_aggregate(struct parser *p)
-{
+static node *parse_aggregate(struct parser *p) {
     struct pq_item op = p->cur;
     struct list args = {0};
     p->aggregates++;
@@ -815,22 +802,25 @@ static node *parse_aggregate(struct parser *p)
         return error_at(p, e->start, "no arguments for aggregate expression provided");
     size_t want = 1;
     if (pq_op_has_param(op.op)) {
-        if ((op.op == PQ_LIMITK || op.op == PQ_LIMIT_RATIO) && !(p->features & PROMQL_EXPERIMENTAL_FUNCTIONS))
+        if ((op.op == PQ_LIMITK || op.op == PQ_LIMIT_RATIO) &&
+            !(p->features & PROMQL_EXPERIMENTAL_FUNCTIONS))
             return error_at(p, e->start,
-                            "%s() is experimental and must be enabled with --enable-feature=promql-experimental-functions",
+                            "%s() is experimental and must be enabled with "
+                            "--enable-feature=promql-experimental-functions",
                             pq_op_name(op.op));
         want = 2;
         e->u.aggregate.param = ((node **)args.v)[0];
     }
     if (args.n != want)
-        return error_at(p, e->start, "wrong number of arguments for aggregate expression provided, expected %zu, got %zu",
-                        want, args.n);
+        return error_at(
+            p, e->start,
+            "wrong number of arguments for aggregate expression provided, expected %zu, got %zu",
+            want, args.n);
     e->u.aggregate.expr = ((node **)args.v)[want - 1];
     return adopt(p, e, e->u.aggregate.param) && adopt(p, e, e->u.aggregate.expr) ? e : NULL;
 }
 
-static node *parse_call(struct parser *p)
-{
+static node *parse_call(struct parser *p) {
     struct pq_item name = p->cur;
     struct list args = {0};
     advance(p);
@@ -856,8 +846,7 @@ static node *parse_call(struct parser *p)
     return e;
 }
 
-static node *parse_paren(struct parser *p)
-{
+static node *parse_paren(struct parser *p) {
     uint32_t start = p->cur.pos;
     advance(p);
     node *inner = parse_expr(p, PREC_NONE);
@@ -875,8 +864,7 @@ static node *parse_paren(struct parser *p)
     return adopt(p, e, inner) ? e : NULL;
 }
 
-static node *parse_string(struct parser *p)
-{
+static node *parse_string(struct parser *p) {
     struct pq_item item = p->cur;
     struct str s;
     if (!unquote(p, item, &s))
@@ -890,8 +878,7 @@ static node *parse_string(struct parser *p)
     return e;
 }
 
-static bool is_metric_token(const struct pq_item *item)
-{
+static bool is_metric_token(const struct pq_item *item) {
     switch ((int)item->token) {
     case TOK_IDENTIFIER:
     case TOK_METRIC_IDENTIFIER:
@@ -912,8 +899,7 @@ static bool is_metric_token(const struct pq_item *item)
     }
 }
 
-static node *parse_primary(struct parser *p)
-{
+static node *parse_primary(struct parser *p) {
     if (p->failed)
         return NULL;
     switch ((int)p->cur.token) {
@@ -939,8 +925,7 @@ static node *parse_primary(struct parser *p)
     }
 }
 
-static node *parse_unary(struct parser *p)
-{
+static node *parse_unary(struct parser *p) {
     if (!at_op(p, PQ_ADD) && !at_op(p, PQ_SUB))
         return parse_postfix(p, parse_primary(p));
     enum pq_op op = p->cur.op;
@@ -964,8 +949,7 @@ static node *parse_unary(struct parser *p)
     return adopt(p, e, inner) ? e : NULL;
 }
 
-static int binary_prec(const struct parser *p)
-{
+static int binary_prec(const struct parser *p) {
     if (!at(p, TOK_OPERATOR))
         return PREC_NONE;
     switch ((int)p->cur.op) {
@@ -989,8 +973,7 @@ static int binary_prec(const struct parser *p)
     }
 }
 
-static bool parse_matching(struct parser *p, node *e)
-{
+static bool parse_matching(struct parser *p, node *e) {
     if (eat(p, TOK_BOOL))
         e->u.binary.return_bool = true;
     if (at(p, TOK_ON) || at(p, TOK_IGNORING)) {
@@ -1008,8 +991,7 @@ static bool parse_matching(struct parser *p, node *e)
     return !p->failed;
 }
 
-static node *parse_expr(struct parser *p, int min_prec)
-{
+static node *parse_expr(struct parser *p, int min_prec) {
     if (too_deep(p))
         return NULL;
     node *lhs = parse_unary(p);
@@ -1036,10 +1018,11 @@ static node *parse_expr(struct parser *p, int min_prec)
     return p->failed ? NULL : lhs;
 }
 
-struct promql_expr *promql_parse(struct str text, unsigned features, struct arena *a, struct err *err)
-{
+struct promql_expr *promql_parse(struct str text, unsigned features, struct arena *a,
+                                 struct err *err) {
     if (text.n > LIMIT_QUERY_BYTES) {
-        err_set(err, ERR_BAD_INPUT, "query of %zu bytes; at most %u are allowed", text.n, LIMIT_QUERY_BYTES);
+        err_set(err, ERR_BAD_INPUT, "query of %zu bytes; at most %u are allowed", text.n,
+                LIMIT_QUERY_BYTES);
         return NULL;
     }
     struct str copy = arena_str(a, text);
@@ -1066,4 +1049,6 @@ struct promql_expr *promql_parse(struct str text, unsigned features, struct aren
     return e;
 }
 
-enum promql_value_type promql_type(const struct promql_expr *e) { return e->type; }
+enum promql_value_type promql_type(const struct promql_expr *e) {
+    return e->type;
+}

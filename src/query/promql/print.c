@@ -8,13 +8,11 @@
 static void print(const struct promql_expr *e, struct buf *b);
 
 /* Sort key of a matcher in print order: its own text. */
-static int by_text(const void *a, const void *b)
-{
+static int by_text(const void *a, const void *b) {
     return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
-static void print_matcher(struct buf *b, const struct matcher *m)
-{
+static void print_matcher(struct buf *b, const struct matcher *m) {
     static const char *const op[] = {"=", "!=", "=~", "!~"};
     if (label_name_is_legacy(m->name))
         buf_puts(b, m->name);
@@ -24,8 +22,7 @@ static void print_matcher(struct buf *b, const struct matcher *m)
     pq_quote(b, m->value);
 }
 
-static void print_labels(struct buf *b, const struct str *v, size_t n, bool quote)
-{
+static void print_labels(struct buf *b, const struct str *v, size_t n, bool quote) {
     for (size_t i = 0; i < n; i++) {
         if (i)
             buf_putz(b, ", ");
@@ -36,8 +33,7 @@ static void print_labels(struct buf *b, const struct str *v, size_t n, bool quot
     }
 }
 
-static void print_at(struct buf *b, const struct pq_time_mods *m)
-{
+static void print_at(struct buf *b, const struct pq_time_mods *m) {
     if (m->at == PQ_AT_TIME)
         buf_printf(b, " @ %.3f", (double)m->at_ms / 1000);
     else if (m->at == PQ_AT_START)
@@ -46,8 +42,7 @@ static void print_at(struct buf *b, const struct pq_time_mods *m)
         buf_putz(b, " @ end()");
 }
 
-static void print_offset(struct buf *b, const struct pq_time_mods *m)
-{
+static void print_offset(struct buf *b, const struct pq_time_mods *m) {
     if (m->offset_expr) {
         buf_putz(b, " offset ");
         print(m->offset_expr, b);
@@ -57,16 +52,14 @@ static void print_offset(struct buf *b, const struct pq_time_mods *m)
     }
 }
 
-static void print_extended(struct buf *b, const struct promql_expr *s)
-{
+static void print_extended(struct buf *b, const struct promql_expr *s) {
     if (s->u.selector.anchored)
         buf_putz(b, " anchored");
     else if (s->u.selector.smoothed)
         buf_putz(b, " smoothed");
 }
 
-static void print_selector_core(const struct promql_expr *e, struct buf *b)
-{
+static void print_selector_core(const struct promql_expr *e, struct buf *b) {
     size_t n = e->u.selector.n_matchers, kept = 0;
     struct buf text = BUF_INIT;
     struct str *parts = calloc(n + 1, sizeof(*parts));
@@ -76,7 +69,8 @@ static void print_selector_core(const struct promql_expr *e, struct buf *b)
         b->failed = true;
     for (size_t i = 0; i < n && parts && ends; i++) {
         const struct matcher *m = &e->u.selector.matchers[i];
-        if (m->type == MATCH_EQ && m->value.n && str_eq(m->name, STR(LABEL_NAME)) && str_eq(m->value, e->u.selector.name))
+        if (m->type == MATCH_EQ && m->value.n && str_eq(m->name, STR(LABEL_NAME)) &&
+            str_eq(m->value, e->u.selector.name))
             continue;
         print_matcher(&text, m);
         ends[kept++] = text.n;
@@ -100,16 +94,14 @@ static void print_selector_core(const struct promql_expr *e, struct buf *b)
     buf_deinit(&text);
 }
 
-static void print_range(struct buf *b, int64_t ms, const struct promql_expr *expr)
-{
+static void print_range(struct buf *b, int64_t ms, const struct promql_expr *expr) {
     if (expr)
         print(expr, b);
     else
         duration_format(b, ms);
 }
 
-static void print_binary_op(const struct promql_expr *e, struct buf *b)
-{
+static void print_binary_op(const struct promql_expr *e, struct buf *b) {
     buf_putz(b, pq_op_name(e->u.binary.op));
     if (e->u.binary.return_bool)
         buf_putz(b, " bool");
@@ -128,8 +120,7 @@ static void print_binary_op(const struct promql_expr *e, struct buf *b)
     }
 }
 
-static void print_aggregate_op(const struct promql_expr *e, struct buf *b)
-{
+static void print_aggregate_op(const struct promql_expr *e, struct buf *b) {
     buf_putz(b, pq_op_name(e->u.aggregate.op));
     if (!e->u.aggregate.without && !e->u.aggregate.n_grouping)
         return;
@@ -138,8 +129,7 @@ static void print_aggregate_op(const struct promql_expr *e, struct buf *b)
     buf_putz(b, ") ");
 }
 
-static void print_duration(const struct promql_expr *e, struct buf *b)
-{
+static void print_duration(const struct promql_expr *e, struct buf *b) {
     enum pq_op op = e->u.duration.op;
     if (e->u.duration.wrapped)
         buf_putc(b, '(');
@@ -163,8 +153,7 @@ static void print_duration(const struct promql_expr *e, struct buf *b)
         buf_putc(b, ')');
 }
 
-static void print_number(const struct promql_expr *e, struct buf *b)
-{
+static void print_number(const struct promql_expr *e, struct buf *b) {
     double v = e->u.number.value;
     if (e->u.number.is_duration)
         duration_format(b, (int64_t)round(v * 1000));
@@ -172,8 +161,7 @@ static void print_number(const struct promql_expr *e, struct buf *b)
         buf_f64(b, v);
 }
 
-static void print_subquery_suffix(const struct promql_expr *e, struct buf *b)
-{
+static void print_subquery_suffix(const struct promql_expr *e, struct buf *b) {
     buf_putc(b, '[');
     print_range(b, e->u.subquery.range_ms, e->u.subquery.range_expr);
     buf_putc(b, ':');
@@ -184,8 +172,7 @@ static void print_subquery_suffix(const struct promql_expr *e, struct buf *b)
     print_offset(b, &e->u.subquery.mods);
 }
 
-static void print(const struct promql_expr *e, struct buf *b)
-{
+static void print(const struct promql_expr *e, struct buf *b) {
     switch (e->kind) {
     case PQ_NUMBER:
         print_number(e, b);
@@ -253,20 +240,20 @@ static void print(const struct promql_expr *e, struct buf *b)
     }
 }
 
-void promql_print(const struct promql_expr *e, struct buf *out) { print(e, out); }
+void promql_print(const struct promql_expr *e, struct buf *out) {
+    print(e, out);
+}
 
 /* The readable form: one line while it fits, else one level a line. */
 
 enum { LINE_MAX_BYTES = 100 };
 
-static void indent(struct buf *b, int level)
-{
+static void indent(struct buf *b, int level) {
     for (int i = 0; i < level; i++)
         buf_putz(b, "  ");
 }
 
-static bool fits(const struct promql_expr *e)
-{
+static bool fits(const struct promql_expr *e) {
     struct buf b = BUF_INIT;
     print(e, &b);
     bool yes = b.n <= LINE_MAX_BYTES;
@@ -276,8 +263,7 @@ static bool fits(const struct promql_expr *e)
 
 static void pretty(const struct promql_expr *e, struct buf *b, int level);
 
-static void pretty_call(const struct promql_expr *e, struct buf *b, int level)
-{
+static void pretty_call(const struct promql_expr *e, struct buf *b, int level) {
     indent(b, level);
     buf_printf(b, "%s(\n", e->u.call.fn->name);
     for (size_t i = 0; i < e->u.call.n_args; i++) {
@@ -290,8 +276,7 @@ static void pretty_call(const struct promql_expr *e, struct buf *b, int level)
     buf_putc(b, ')');
 }
 
-static void pretty_aggregate(const struct promql_expr *e, struct buf *b, int level)
-{
+static void pretty_aggregate(const struct promql_expr *e, struct buf *b, int level) {
     indent(b, level);
     print_aggregate_op(e, b);
     buf_putz(b, "(\n");
@@ -305,8 +290,7 @@ static void pretty_aggregate(const struct promql_expr *e, struct buf *b, int lev
     buf_putc(b, ')');
 }
 
-static void pretty_split(const struct promql_expr *e, struct buf *b, int level)
-{
+static void pretty_split(const struct promql_expr *e, struct buf *b, int level) {
     switch ((int)e->kind) {
     case PQ_CALL:
         pretty_call(e, b, level);
@@ -341,8 +325,7 @@ static void pretty_split(const struct promql_expr *e, struct buf *b, int level)
     }
 }
 
-static void pretty_unary(const struct promql_expr *e, struct buf *b, int level)
-{
+static void pretty_unary(const struct promql_expr *e, struct buf *b, int level) {
     struct buf child = BUF_INIT;
     pretty(e->u.unary.expr, &child, level);
     indent(b, level);
@@ -353,8 +336,7 @@ static void pretty_unary(const struct promql_expr *e, struct buf *b, int level)
     buf_deinit(&child);
 }
 
-static void pretty(const struct promql_expr *e, struct buf *b, int level)
-{
+static void pretty(const struct promql_expr *e, struct buf *b, int level) {
     if (e->kind == PQ_UNARY) {
         pretty_unary(e, b, level);
     } else if (fits(e)) {
@@ -366,4 +348,6 @@ static void pretty(const struct promql_expr *e, struct buf *b, int level)
     }
 }
 
-void promql_pretty(const struct promql_expr *e, struct buf *out) { pretty(e, out, 0); }
+void promql_pretty(const struct promql_expr *e, struct buf *out) {
+    pretty(e, out, 0);
+}

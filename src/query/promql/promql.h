@@ -1,5 +1,6 @@
-/* promql.h - PromQL as Prometheus 3.x has it: parse, print, evaluate. PURE: no clock, no system call, no
- * thread; series come through a model/reader.h reader, "now" and the deadline through the caller.
+/* promql.h - PromQL as Prometheus 3.x has it: parse, print, evaluate. PURE: no clock, no system
+ * call, no thread; series come through a model/reader.h reader, "now" and the deadline through the
+ * caller.
  *
  * Source: https://prometheus.io/docs/prometheus/latest/querying/ and the public promqltest scripts.
  */
@@ -23,30 +24,38 @@ struct promql_expr; /* an immutable syntax tree (ast.h), in the arena given to p
 
 enum promql_value_type { PROMQL_NONE, PROMQL_SCALAR, PROMQL_STRING, PROMQL_VECTOR, PROMQL_MATRIX };
 
-/* Error: ERR_BAD_INPUT, message as Prometheus words it ("1:5: parse error: ..."), line and column set. */
-struct promql_expr *promql_parse(struct str text, unsigned features, struct arena *a, struct err *err) MUST_USE;
+/* Error: ERR_BAD_INPUT, message as Prometheus words it ("1:5: parse error: ..."), line and column
+ * set. */
+struct promql_expr *promql_parse(struct str text, unsigned features, struct arena *a,
+                                 struct err *err) MUST_USE;
 enum promql_value_type promql_type(const struct promql_expr *e);
-void promql_print(const struct promql_expr *e, struct buf *out);  /* canonical one-line form (Expr.String()) */
+void promql_print(const struct promql_expr *e,
+                  struct buf *out); /* canonical one-line form (Expr.String()) */
 void promql_pretty(const struct promql_expr *e, struct buf *out); /* as /api/v1/format_query */
-void promql_ast_json(const struct promql_expr *e, struct buf *out); /* as /api/v1/parse_query "data" */
+void promql_ast_json(const struct promql_expr *e,
+                     struct buf *out); /* as /api/v1/parse_query "data" */
 /* Calls fn for every vector selector in the tree (rules find their inputs, UI its metrics). */
 void promql_selectors(const struct promql_expr *e,
-                      void (*fn)(void *arg, const struct matcher *m, size_t n, int64_t range_ms), void *arg);
+                      void (*fn)(void *arg, const struct matcher *m, size_t n, int64_t range_ms),
+                      void *arg);
 
 /* Annotations: things to tell that are not errors. Prometheus's texts; deduplicated. */
 struct promql_notes {
-    struct str *warnings, *infos; /* in the query's arena; full text with position suffix as Prometheus */
+    struct str *warnings,
+        *infos; /* in the query's arena; full text with position suffix as Prometheus */
     size_t n_warnings, n_infos;
 };
 
 struct promql_options {
     unsigned features;
-    int64_t lookback_ms;      /* 0: 5 minutes */
-    int64_t default_step_ms;  /* subquery step when none is given; 0: 1 minute */
-    size_t samples_max;       /* 0: LIMIT_QUERY_SAMPLES; over it: ERR_EXECUTION "query processing would load too many samples into memory in query execution" */
-    size_t memory_max;        /* 0: LIMIT_QUERY_MEMORY_BYTES */
-    const _Atomic bool *canceled;              /* may be NULL: ERR_CANCELED */
-    int64_t (*mono_ms)(void *arg); void *mono_arg; /* may be NULL: no deadline */
+    int64_t lookback_ms;     /* 0: 5 minutes */
+    int64_t default_step_ms; /* subquery step when none is given; 0: 1 minute */
+    size_t samples_max; /* 0: LIMIT_QUERY_SAMPLES; over it: ERR_EXECUTION "query processing would
+                           load too many samples into memory in query execution" */
+    size_t memory_max;  /* 0: LIMIT_QUERY_MEMORY_BYTES */
+    const _Atomic bool *canceled; /* may be NULL: ERR_CANCELED */
+    int64_t (*mono_ms)(void *arg);
+    void *mono_arg;           /* may be NULL: no deadline */
     int64_t deadline_mono_ms; /* ERR_TIMEOUT past it */
 };
 
@@ -63,9 +72,10 @@ struct promql_series {
 struct promql_result { /* everything in `arena`; promql_result_deinit frees */
     enum promql_value_type type;
     double scalar;
-    int64_t ts_ms;             /* scalar, string */
+    int64_t ts_ms; /* scalar, string */
     struct str string;
-    struct promql_series *series; /* vector: in result order (sort, topk keep theirs); matrix: sorted by labels */
+    struct promql_series
+        *series; /* vector: in result order (sort, topk keep theirs); matrix: sorted by labels */
     size_t n_series;
     struct promql_notes notes;
     uint64_t samples_read, peak_samples; /* for stats=all */
@@ -73,9 +83,11 @@ struct promql_result { /* everything in `arena`; promql_result_deinit frees */
 };
 
 /* start == end and step == 0: an instant query. Otherwise a range query whose result is a matrix
- * (scalars become a matrix too, as in Prometheus). Errors: ERR_EXECUTION, ERR_TIMEOUT, ERR_CANCELED. */
-bool promql_eval(const struct promql_expr *e, const struct reader *reader, int64_t start_ms, int64_t end_ms,
-                 int64_t step_ms, const struct promql_options *opt, struct promql_result *out, struct err *err) MUST_USE;
+ * (scalars become a matrix too, as in Prometheus). Errors: ERR_EXECUTION, ERR_TIMEOUT,
+ * ERR_CANCELED. */
+bool promql_eval(const struct promql_expr *e, const struct reader *reader, int64_t start_ms,
+                 int64_t end_ms, int64_t step_ms, const struct promql_options *opt,
+                 struct promql_result *out, struct err *err) MUST_USE;
 void promql_result_deinit(struct promql_result *r);
 
 #endif

@@ -1,4 +1,5 @@
-/* CPU of the evaluator over a synthetic reader: dashboards' usual shapes. Prints one line a query. */
+/* CPU of the evaluator over a synthetic reader: dashboards' usual shapes. Prints one line a query.
+ */
 #include "query/promql/promql.h"
 
 #include <stdio.h>
@@ -20,31 +21,30 @@ struct view {
     size_t *index;
 };
 
-static struct labels view_labels(struct reader_set *set, size_t i)
-{
+static struct labels view_labels(struct reader_set *set, size_t i) {
     struct view *v = (struct view *)(void *)set;
     return v->s->labels[v->index[i]];
 }
-static bool view_read(struct reader_set *set, size_t i, int64_t start, int64_t end, struct series_data *out, struct err *err)
-{
+static bool view_read(struct reader_set *set, size_t i, int64_t start, int64_t end,
+                      struct series_data *out, struct err *err) {
     struct view *v = (struct view *)(void *)set;
     struct synthetic *s = v->s;
     (void)err;
-    size_t from = start <= 0 ? 0 : (size_t)((start + s->step - 1) / s->step), to = end < 0 ? 0 : (size_t)(end / s->step) + 1;
+    size_t from = start <= 0 ? 0 : (size_t)((start + s->step - 1) / s->step),
+           to = end < 0 ? 0 : (size_t)(end / s->step) + 1;
     to = to > s->n_samples ? s->n_samples : to;
     from = from > to ? to : from;
     *out = (struct series_data){s->ts + from, s->values[v->index[i]] + from, NULL, to - from};
     return true;
 }
-static void view_free(struct reader_set *set)
-{
+static void view_free(struct reader_set *set) {
     free(((struct view *)(void *)set)->index);
     free(set);
 }
 static const struct reader_set_ops view_ops = {view_labels, view_read, view_free};
 
-static bool bench_select(void *self, const struct reader_query *q, struct reader_set **out, struct err *err)
-{
+static bool bench_select(void *self, const struct reader_query *q, struct reader_set **out,
+                         struct err *err) {
     struct synthetic *s = self;
     struct view *v = calloc(1, sizeof(*v));
     size_t *index = calloc(s->n_series, sizeof(*index));
@@ -62,8 +62,7 @@ static bool bench_select(void *self, const struct reader_query *q, struct reader
 }
 static const struct reader_ops bench_ops = {.select = bench_select};
 
-static void add(struct synthetic *s, const char *text, double slope)
-{
+static void add(struct synthetic *s, const char *text, double slope) {
     struct err err;
     if (!labels_parse(str_from(text), &s->arena, &s->labels[s->n_series], &err))
         abort();
@@ -75,10 +74,10 @@ static void add(struct synthetic *s, const char *text, double slope)
     s->values[s->n_series++] = v;
 }
 
-static void fill(struct synthetic *s)
-{
-    static const char *const bounds[] = {"0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1",
-                                         "2.5",   "5",    "10",    "25",   "50",  "100",  "250", "+Inf"};
+static void fill(struct synthetic *s) {
+    static const char *const bounds[] = {"0.005", "0.01", "0.025", "0.05", "0.1", "0.25",
+                                         "0.5",   "1",    "2.5",   "5",    "10",  "25",
+                                         "50",    "100",  "250",   "+Inf"};
     char text[200];
     s->step = 15000;
     s->n_samples = 6 * 240 + 40;
@@ -88,11 +87,15 @@ static void fill(struct synthetic *s)
     for (size_t i = 0; i < s->n_samples; i++)
         s->ts[i] = (int64_t)i * s->step;
     for (int i = 0; i < 5600; i++) {
-        (void)snprintf(text, sizeof(text), "cpu_total{cpu=\"%d\", host=\"host-%d\", job=\"node\", mode=\"m%d\"}", i % 8, i / 56, i / 8 % 7);
+        (void)snprintf(text, sizeof(text),
+                       "cpu_total{cpu=\"%d\", host=\"host-%d\", job=\"node\", mode=\"m%d\"}", i % 8,
+                       i / 56, i / 8 % 7);
         add(s, text, 1 + i % 13);
     }
     for (int i = 0; i < 3200; i++) {
-        (void)snprintf(text, sizeof(text), "latency_bucket{instance=\"i-%d\", job=\"api\", le=\"%s\"}", i / 16, bounds[i % 16]);
+        (void)snprintf(text, sizeof(text),
+                       "latency_bucket{instance=\"i-%d\", job=\"api\", le=\"%s\"}", i / 16,
+                       bounds[i % 16]);
         add(s, text, 1 + i % 16);
     }
     for (int i = 0; i < 200; i++) {
@@ -101,8 +104,8 @@ static void fill(struct synthetic *s)
     }
 }
 
-static void run(struct synthetic *s, const char *name, const char *query, int64_t start, int64_t end, int64_t step)
-{
+static void run(struct synthetic *s, const char *name, const char *query, int64_t start,
+                int64_t end, int64_t step) {
     struct arena a = ARENA_INIT;
     struct err err;
     struct reader reader = {&bench_ops, s};
@@ -127,20 +130,24 @@ static void run(struct synthetic *s, const char *name, const char *query, int64_
     arena_deinit(&a);
 }
 
-int main(void)
-{
+int main(void) {
     static struct synthetic s;
     const int64_t hour = 3600000, end = 6 * hour + 300000;
     s.arena = ARENA_INIT_MAX((size_t)256 << 20);
     fill(&s);
-    run(&s, "sum by(host)(rate) 5600x6h@60s", "sum by(host)(rate(cpu_total[5m]))", end - 6 * hour, end, 60000);
+    run(&s, "sum by(host)(rate) 5600x6h@60s", "sum by(host)(rate(cpu_total[5m]))", end - 6 * hour,
+        end, 60000);
     run(&s, "rate 200x1h@15s", "rate(requests_total[5m])", end - hour, end, 15000);
-    run(&s, "histogram_quantile 3200x1h@15s", "histogram_quantile(0.99, rate(latency_bucket[5m]))", end - hour, end, 15000);
-    run(&s, "histogram_quantile sum by(le) 6h", "histogram_quantile(0.99, sum by(le)(rate(latency_bucket[5m])))", end - 6 * hour, end, 60000);
+    run(&s, "histogram_quantile 3200x1h@15s", "histogram_quantile(0.99, rate(latency_bucket[5m]))",
+        end - hour, end, 15000);
+    run(&s, "histogram_quantile sum by(le) 6h",
+        "histogram_quantile(0.99, sum by(le)(rate(latency_bucket[5m])))", end - 6 * hour, end,
+        60000);
     run(&s, "plain selector 5600x6h@60s", "cpu_total", end - 6 * hour, end, 60000);
     run(&s, "ratio 5600/5600 1h@60s", "cpu_total / cpu_total", end - hour, end, 60000);
     run(&s, "topk(5, rate) 5600x1h@60s", "topk(5, rate(cpu_total[5m]))", end - hour, end, 60000);
-    run(&s, "max_over_time[1h] 5600x1h@60s", "max by(host)(max_over_time(cpu_total[1h]))", end - hour, end, 60000);
+    run(&s, "max_over_time[1h] 5600x1h@60s", "max by(host)(max_over_time(cpu_total[1h]))",
+        end - hour, end, 60000);
     run(&s, "instant sum by(host)(rate) 5600", "sum by(host)(rate(cpu_total[5m]))", end, end, 0);
     for (size_t i = 0; i < s.n_series; i++)
         free(s.values[i]);

@@ -1,6 +1,6 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -15,8 +15,7 @@
 
 static struct arena arena;
 
-static struct promql_expr *parse(const char *text, unsigned features)
-{
+static struct promql_expr *parse(const char *text, unsigned features) {
     struct err err;
     struct promql_expr *e = promql_parse(str_from(text), features, &arena, &err);
     if (!e)
@@ -25,14 +24,12 @@ static struct promql_expr *parse(const char *text, unsigned features)
     return e;
 }
 
-static int setup(void **state)
-{
+static int setup(void **state) {
     (void)state;
     arena = ARENA_INIT;
     return 0;
 }
-static int teardown(void **state)
-{
+static int teardown(void **state) {
     (void)state;
     arena_deinit(&arena);
     return 0;
@@ -40,8 +37,7 @@ static int teardown(void **state)
 
 /* Syntax */
 
-static void test_parse_errors(void **state)
-{
+static void test_parse_errors(void **state) {
     (void)state;
     static const struct {
         const char *text, *message;
@@ -49,19 +45,29 @@ static void test_parse_errors(void **state)
     } cases[] = {
         {"", "1:1: parse error: no expression found in input", 1, 1},
         {"up +", "1:5: parse error: unexpected end of input", 1, 5},
-        {"sum(up) by job", "1:12: parse error: unexpected identifier \"job\" in grouping opts, expected \"(\"", 1, 12},
+        {"sum(up) by job",
+         "1:12: parse error: unexpected identifier \"job\" in grouping opts, expected \"(\"", 1,
+         12},
         {"up{job=}", "1:8: parse error: unexpected \"}\" in label matching, expected string", 1, 8},
         {"up{job=\"a\"", "1:11: parse error: unexpected end of input inside braces", 1, 11},
-        {"rate(up)", "1:6: parse error: expected type range vector in call to function \"rate\", got instant vector", 1, 6},
+        {"rate(up)",
+         "1:6: parse error: expected type range vector in call to function \"rate\", got instant "
+         "vector",
+         1, 6},
         {"rates(up[1m])", "1:1: parse error: unknown function with name \"rates\"", 1, 1},
-        {"up\n  or\n  1", "1:1: parse error: set operator \"or\" not allowed in binary scalar expression", 1, 1},
+        {"up\n  or\n  1",
+         "1:1: parse error: set operator \"or\" not allowed in binary scalar expression", 1, 1},
         {"1 == 1", "1:3: parse error: comparisons between scalars must use BOOL modifier", 1, 3},
-        {"{job=~\".*\"}", "1:1: parse error: vector selector must contain at least one non-empty matcher", 1, 1},
-        {"up[5m] offset 1m offset 2m", "1:1: parse error: offset may not be set multiple times", 1, 1},
+        {"{job=~\".*\"}",
+         "1:1: parse error: vector selector must contain at least one non-empty matcher", 1, 1},
+        {"up[5m] offset 1m offset 2m", "1:1: parse error: offset may not be set multiple times", 1,
+         1},
         {"sum(up) + \n (up", "2:5: parse error: unclosed left parenthesis", 2, 5},
         {"up[5]x", "1:6: parse error: unexpected identifier \"x\"", 1, 6},
         {"limitk(1, up)",
-         "1:1: parse error: limitk() is experimental and must be enabled with --enable-feature=promql-experimental-functions", 1, 1},
+         "1:1: parse error: limitk() is experimental and must be enabled with "
+         "--enable-feature=promql-experimental-functions",
+         1, 1},
         {"up[1m+1m]", "1:4: parse error: experimental duration expression is not enabled", 1, 4},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -74,8 +80,7 @@ static void test_parse_errors(void **state)
     }
 }
 
-static void test_print(void **state)
-{
+static void test_print(void **state) {
     (void)state;
     static const char *const cases[][2] = {
         {"sum(rate(up[5m]))by(job,\"a.b\")", "sum by (job, \"a.b\") (rate(up[5m]))"},
@@ -96,33 +101,37 @@ static void test_print(void **state)
     }
 }
 
-static void test_pretty(void **state)
-{
+static void test_pretty(void **state) {
     (void)state;
     struct buf b = BUF_INIT;
-    promql_pretty(parse("sum by (job) (rate(a_rather_long_metric_name_total{job=\"x\"}[5m])) / on (job) "
-                        "sum by (job) (rate(another_long_metric_name_total{job=\"x\"}[5m]))",
-                        0),
-                  &b);
-    assert_string_equal(b.p, "  sum by (job) (rate(a_rather_long_metric_name_total{job=\"x\"}[5m]))\n/ on (job)\n"
-                             "  sum by (job) (rate(another_long_metric_name_total{job=\"x\"}[5m]))");
+    promql_pretty(
+        parse("sum by (job) (rate(a_rather_long_metric_name_total{job=\"x\"}[5m])) / on (job) "
+              "sum by (job) (rate(another_long_metric_name_total{job=\"x\"}[5m]))",
+              0),
+        &b);
+    assert_string_equal(
+        b.p, "  sum by (job) (rate(a_rather_long_metric_name_total{job=\"x\"}[5m]))\n/ on (job)\n"
+             "  sum by (job) (rate(another_long_metric_name_total{job=\"x\"}[5m]))");
     buf_reset(&b);
     promql_pretty(parse("a  +  b", 0), &b);
     assert_string_equal(b.p, "a + b");
     buf_deinit(&b);
 }
 
-static void test_ast_json(void **state)
-{
+static void test_ast_json(void **state) {
     (void)state;
     struct buf b = BUF_INIT;
     promql_ast_json(parse("max_over_time(up{a=\"b\"}[5m])", 0), &b);
     assert_string_equal(
-        b.p, "{\"args\":[{\"anchored\":false,\"matchers\":[{\"name\":\"a\",\"type\":\"=\",\"value\":\"b\"},"
-             "{\"name\":\"__name__\",\"type\":\"=\",\"value\":\"up\"}],\"name\":\"up\",\"offset\":0,\"range\":300000,"
-             "\"smoothed\":false,\"startOrEnd\":null,\"timestamp\":null,\"type\":\"matrixSelector\"}],"
-             "\"func\":{\"argTypes\":[\"matrix\"],\"name\":\"max_over_time\",\"returnType\":\"vector\",\"variadic\":0},"
-             "\"type\":\"call\"}");
+        b.p,
+        "{\"args\":[{\"anchored\":false,\"matchers\":[{\"name\":\"a\",\"type\":\"=\",\"value\":"
+        "\"b\"},"
+        "{\"name\":\"__name__\",\"type\":\"=\",\"value\":\"up\"}],\"name\":\"up\",\"offset\":0,"
+        "\"range\":300000,"
+        "\"smoothed\":false,\"startOrEnd\":null,\"timestamp\":null,\"type\":\"matrixSelector\"}],"
+        "\"func\":{\"argTypes\":[\"matrix\"],\"name\":\"max_over_time\",\"returnType\":\"vector\","
+        "\"variadic\":0},"
+        "\"type\":\"call\"}");
     buf_deinit(&b);
 }
 
@@ -130,15 +139,13 @@ struct seen {
     size_t n;
     int64_t range_ms;
 };
-static void see(void *arg, const struct matcher *m, size_t n, int64_t range_ms)
-{
+static void see(void *arg, const struct matcher *m, size_t n, int64_t range_ms) {
     struct seen *s = arg;
     assert_true(n > 0 && m != NULL);
     s->n++;
     s->range_ms += range_ms;
 }
-static void test_selectors(void **state)
-{
+static void test_selectors(void **state) {
     (void)state;
     struct seen s = {0, 0};
     promql_selectors(parse("rate(a[5m]) + on (x) max_over_time(b[1h:1m])", 0), see, &s);
@@ -146,8 +153,7 @@ static void test_selectors(void **state)
     assert_int_equal(s.range_ms, 300000 + 3600000);
 }
 
-static void test_depth_and_size(void **state)
-{
+static void test_depth_and_size(void **state) {
     (void)state;
     struct buf b = BUF_INIT;
     struct err err = {0};
@@ -174,8 +180,7 @@ static void test_depth_and_size(void **state)
 
 static struct mem_reader mem;
 
-static int setup_mem(void **state)
-{
+static int setup_mem(void **state) {
     (void)state;
     arena = ARENA_INIT;
     mem_reader_init(&mem, (size_t)64 << 20);
@@ -192,29 +197,28 @@ static int setup_mem(void **state)
     }
     return 0;
 }
-static int teardown_mem(void **state)
-{
+static int teardown_mem(void **state) {
     mem_reader_deinit(&mem);
     return teardown(state);
 }
 
-static bool eval(const char *text, int64_t start, int64_t end, int64_t step, const struct promql_options *opt,
-                 struct promql_result *r, struct err *err)
-{
+static bool eval(const char *text, int64_t start, int64_t end, int64_t step,
+                 const struct promql_options *opt, struct promql_result *r, struct err *err) {
     struct reader reader = mem_reader_view(&mem);
     return promql_eval(parse(text, PROMQL_ALL_FEATURES), &reader, start, end, step, opt, r, err);
 }
 
-static void test_limits(void **state)
-{
+static void test_limits(void **state) {
     (void)state;
     struct promql_result r;
     struct err err;
     struct promql_options few = {.samples_max = 1000};
     assert_false(eval("m", 0, 990000, 10000, &few, &r, &err));
     assert_int_equal(err.code, ERR_EXECUTION);
-    assert_string_equal(err.message, "query processing would load too many samples into memory in query execution");
-    assert_true(eval("sum(m)", 0, 990000, 10000, &few, &r, &err)); /* streamed: only the sum is held */
+    assert_string_equal(
+        err.message, "query processing would load too many samples into memory in query execution");
+    assert_true(
+        eval("sum(m)", 0, 990000, 10000, &few, &r, &err)); /* streamed: only the sum is held */
     promql_result_deinit(&r);
     struct promql_options small = {.memory_max = 20000};
     assert_false(eval("m + m", 0, 990000, 10000, &small, &r, &err));
@@ -224,10 +228,11 @@ static void test_limits(void **state)
     assert_int_equal(err.code, ERR_EXECUTION);
 }
 
-static int64_t late(void *arg) { return *(int64_t *)arg; }
+static int64_t late(void *arg) {
+    return *(int64_t *)arg;
+}
 
-static void test_cancel_and_deadline(void **state)
-{
+static void test_cancel_and_deadline(void **state) {
     (void)state;
     struct promql_result r;
     struct err err;
@@ -246,8 +251,7 @@ static void test_cancel_and_deadline(void **state)
     promql_result_deinit(&r);
 }
 
-static void test_result_shapes(void **state)
-{
+static void test_result_shapes(void **state) {
     (void)state;
     struct promql_result r;
     struct err err;
@@ -272,34 +276,36 @@ static void test_result_shapes(void **state)
     promql_result_deinit(&r);
     assert_false(eval("'text'", 0, 10, 1, NULL, &r, &err));
     assert_int_equal(err.code, ERR_BAD_INPUT);
-    assert_string_equal(err.message, "invalid expression type \"string\" for range query, must be Scalar or instant Vector");
+    assert_string_equal(
+        err.message,
+        "invalid expression type \"string\" for range query, must be Scalar or instant Vector");
     assert_true(eval("topk(2, m)", 990000, 990000, 0, NULL, &r, &err));
     assert_int_equal(r.n_series, 2);
     assert_true(r.series[0].points[0].value == 4999 && r.series[1].points[0].value == 4899);
     promql_result_deinit(&r);
 }
 
-static void test_notes(void **state)
-{
+static void test_notes(void **state) {
     (void)state;
     struct promql_result r;
     struct err err;
     assert_true(eval("1 +\n  sum(rate(m[1m]))", 0, 990000, 10000, NULL, &r, &err));
     assert_int_equal(r.notes.n_warnings, 0);
     assert_int_equal(r.notes.n_infos, 1);
-    assert_true(str_eqz(r.notes.infos[0], "PromQL info: metric might not be a counter, name does not end in "
-                                          "_total/_sum/_count/_bucket: \"m\" (2:12)"));
+    assert_true(str_eqz(r.notes.infos[0],
+                        "PromQL info: metric might not be a counter, name does not end in "
+                        "_total/_sum/_count/_bucket: \"m\" (2:12)"));
     assert_true(r.samples_read > 0 && r.peak_samples > 0);
     promql_result_deinit(&r);
     assert_true(eval("quantile(2, m)", 0, 0, 0, NULL, &r, &err));
     assert_int_equal(r.notes.n_warnings, 1);
-    assert_true(str_eqz(r.notes.warnings[0], "PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)"));
+    assert_true(str_eqz(r.notes.warnings[0],
+                        "PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)"));
     promql_result_deinit(&r);
 }
 
 /* One select a selector, however many steps. */
-static void test_one_select(void **state)
-{
+static void test_one_select(void **state) {
     (void)state;
     struct promql_result r;
     struct err err;
@@ -310,8 +316,7 @@ static void test_one_select(void **state)
     promql_result_deinit(&r);
 }
 
-static void test_corpus(void **state)
-{
+static void test_corpus(void **state) {
     (void)state;
     char **names;
     size_t n;
@@ -331,12 +336,14 @@ static void test_corpus(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define M(f) cmocka_unit_test_setup_teardown(f, setup_mem, teardown_mem)
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
-        T(test_parse_errors), T(test_print),           T(test_pretty),        T(test_ast_json), T(test_selectors),
-        T(test_depth_and_size), M(test_limits),        M(test_cancel_and_deadline), M(test_result_shapes),
-        M(test_notes),        M(test_one_select),      T(test_corpus),
+        T(test_parse_errors),  T(test_print),
+        T(test_pretty),        T(test_ast_json),
+        T(test_selectors),     T(test_depth_and_size),
+        M(test_limits),        M(test_cancel_and_deadline),
+        M(test_result_shapes), M(test_notes),
+        M(test_one_select),    T(test_corpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,17 +3,18 @@
 
 static const struct str none;
 
-static bool note_metric(struct pq_range_call *c, enum pq_note note, const struct promql_expr *where)
-{
+static bool note_metric(struct pq_range_call *c, enum pq_note note,
+                        const struct promql_expr *where) {
     return pq_note(c->ev, note, where, c->metric, none, none);
 }
 
-static const struct promql_expr *first_arg(const struct pq_range_call *c) { return c->e->u.call.args[0]; }
+static const struct promql_expr *first_arg(const struct pq_range_call *c) {
+    return c->e->u.call.args[0];
+}
 
 /* rate, increase, delta */
 
-static void edges(const struct pq_range_call *c, size_t *out_first, size_t *out_last)
-{
+static void edges(const struct pq_range_call *c, size_t *out_first, size_t *out_last) {
     size_t last = c->n - 1, first = 0;
     while (first < last && c->ts[first] <= c->range_start)
         first++;
@@ -27,8 +28,8 @@ static void edges(const struct pq_range_call *c, size_t *out_first, size_t *out_
     *out_last = last;
 }
 
-static double interpolate(int64_t t1, double y1, int64_t t2, double y2, int64_t t, bool counter, bool left)
-{
+static double interpolate(int64_t t1, double y1, int64_t t2, double y2, int64_t t, bool counter,
+                          bool left) {
     if (counter && y2 < y1) {
         if (left)
             y1 = 0;
@@ -38,23 +39,22 @@ static double interpolate(int64_t t1, double y1, int64_t t2, double y2, int64_t 
     return y1 + (y2 - y1) * (double)(t - t1) / (double)(t2 - t1);
 }
 
-static double left_value(const int64_t *ts, const double *v, size_t first, int64_t start, bool smoothed, bool counter)
-{
+static double left_value(const int64_t *ts, const double *v, size_t first, int64_t start,
+                         bool smoothed, bool counter) {
     if (smoothed && ts[first] < start)
         return interpolate(ts[first], v[first], ts[first + 1], v[first + 1], start, counter, true);
     return v[first];
 }
 
-static double right_value(const int64_t *ts, const double *v, size_t last, int64_t end, bool smoothed, bool counter)
-{
+static double right_value(const int64_t *ts, const double *v, size_t last, int64_t end,
+                          bool smoothed, bool counter) {
     if (smoothed && last > 0 && ts[last] > end)
         return interpolate(ts[last - 1], v[last - 1], ts[last], v[last], end, counter, false);
     return v[last];
 }
 
 /* With anchored or smoothed the value is known (or interpolated) at both ends of the range. */
-static bool extended_rate(struct pq_range_call *c, bool counter, bool per_second, double *out)
-{
+static bool extended_rate(struct pq_range_call *c, bool counter, bool per_second, double *out) {
     size_t first, last;
     if (c->n == 0)
         return false;
@@ -83,9 +83,14 @@ static bool extended_rate(struct pq_range_call *c, bool counter, bool per_second
     return true;
 }
 
-bool pq_extend(struct pq_ev *ev, const struct pq_samples *s, int64_t mint, int64_t maxt, bool smoothed, struct pq_samples *out)
-{
-    struct pq_range_call c = {.ts = s->ts, .v = s->v, .n = s->n, .range_start = mint, .range_end = maxt, .smoothed = smoothed};
+bool pq_extend(struct pq_ev *ev, const struct pq_samples *s, int64_t mint, int64_t maxt,
+               bool smoothed, struct pq_samples *out) {
+    struct pq_range_call c = {.ts = s->ts,
+                              .v = s->v,
+                              .n = s->n,
+                              .range_start = mint,
+                              .range_end = maxt,
+                              .smoothed = smoothed};
     size_t first, last;
     *out = (struct pq_samples){0};
     edges(&c, &first, &last);
@@ -98,7 +103,8 @@ bool pq_extend(struct pq_ev *ev, const struct pq_samples *s, int64_t mint, int64
     size_t n = 0;
     ts[n] = mint;
     v[n++] = left_value(s->ts, s->v, first, mint, smoothed && first < last, false);
-    size_t from = s->ts[first] <= mint ? first + 1 : first, to = s->ts[last] >= maxt ? last : last + 1;
+    size_t from = s->ts[first] <= mint ? first + 1 : first,
+           to = s->ts[last] >= maxt ? last : last + 1;
     for (size_t i = from; i < to; i++) {
         ts[n] = s->ts[i];
         v[n++] = s->v[i];
@@ -109,12 +115,12 @@ bool pq_extend(struct pq_ev *ev, const struct pq_samples *s, int64_t mint, int64
     return true;
 }
 
-/* How much of the range the samples stand for: up to its ends when they are about one interval away, else half
- * an interval beyond the outermost samples; a counter is not taken below zero. */
-static double extrapolation(const struct pq_range_call *c, int64_t first_ts, int64_t last_ts, size_t n, bool counter,
-                            double first_value, double increase)
-{
-    double to_start = (double)(first_ts - c->range_start) / 1000, to_end = (double)(c->range_end - last_ts) / 1000;
+/* How much of the range the samples stand for: up to its ends when they are about one interval
+ * away, else half an interval beyond the outermost samples; a counter is not taken below zero. */
+static double extrapolation(const struct pq_range_call *c, int64_t first_ts, int64_t last_ts,
+                            size_t n, bool counter, double first_value, double increase) {
+    double to_start = (double)(first_ts - c->range_start) / 1000,
+           to_end = (double)(c->range_end - last_ts) / 1000;
     double sampled = (double)(last_ts - first_ts) / 1000, average = sampled / (double)(n - 1);
     double threshold = average * 1.1;
     if (to_start >= threshold)
@@ -129,8 +135,8 @@ static double extrapolation(const struct pq_range_call *c, int64_t first_ts, int
     return (sampled + to_start + to_end) / sampled;
 }
 
-static bool extrapolated(struct pq_range_call *c, bool counter, bool per_second, double *out, const struct fhist **out_hist)
-{
+static bool extrapolated(struct pq_range_call *c, bool counter, bool per_second, double *out,
+                         const struct fhist **out_hist) {
     if (c->anchored || c->smoothed)
         return extended_rate(c, counter, per_second, out);
     if (c->n && c->n_hist) {
@@ -143,7 +149,8 @@ static bool extrapolated(struct pq_range_call *c, bool counter, bool per_second,
         if (!pq_hist_rate(c, counter, &h))
             return false;
         double first = c->hist[0]->count, increase = h->count;
-        double factor = extrapolation(c, c->hist_ts[0], c->hist_ts[c->n_hist - 1], c->n_hist, counter, first, increase);
+        double factor = extrapolation(c, c->hist_ts[0], c->hist_ts[c->n_hist - 1], c->n_hist,
+                                      counter, first, increase);
         fhist_scale(h, per_second ? factor / seconds : factor);
         *out_hist = h;
         return true;
@@ -161,17 +168,20 @@ static bool extrapolated(struct pq_range_call *c, bool counter, bool per_second,
     return true;
 }
 
-static bool fn_rate(struct pq_range_call *c, double *out, const struct fhist **h) { return extrapolated(c, true, true, out, h); }
-static bool fn_increase(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_rate(struct pq_range_call *c, double *out, const struct fhist **h) {
+    return extrapolated(c, true, true, out, h);
+}
+static bool fn_increase(struct pq_range_call *c, double *out, const struct fhist **h) {
     return extrapolated(c, true, false, out, h);
 }
-static bool fn_delta(struct pq_range_call *c, double *out, const struct fhist **h) { return extrapolated(c, false, false, out, h); }
+static bool fn_delta(struct pq_range_call *c, double *out, const struct fhist **h) {
+    return extrapolated(c, false, false, out, h);
+}
 
 /* irate, idelta: the last two samples, of either kind */
 
-static bool instant_value(struct pq_range_call *c, bool rate, double *out, const struct fhist **out_hist)
-{
+static bool instant_value(struct pq_range_call *c, bool rate, double *out,
+                          const struct fhist **out_hist) {
     if (c->n + c->n_hist < 2)
         return false;
     size_t i = c->n, k = c->n_hist;
@@ -204,18 +214,20 @@ static bool instant_value(struct pq_range_call *c, bool rate, double *out, const
     return true;
 }
 
-static bool fn_irate(struct pq_range_call *c, double *out, const struct fhist **h) { return instant_value(c, true, out, h); }
-static bool fn_idelta(struct pq_range_call *c, double *out, const struct fhist **h) { return instant_value(c, false, out, h); }
+static bool fn_irate(struct pq_range_call *c, double *out, const struct fhist **h) {
+    return instant_value(c, true, out, h);
+}
+static bool fn_idelta(struct pq_range_call *c, double *out, const struct fhist **h) {
+    return instant_value(c, false, out, h);
+}
 
 /* Floats in a range with histograms: the histograms are left out, and that is told. */
-static void ignore_hists(struct pq_range_call *c)
-{
+static void ignore_hists(struct pq_range_call *c) {
     if (c->n_hist)
         note_metric(c, PQ_NOTE_HIST_IGNORED_RANGE, first_arg(c));
 }
 
-static bool fn_smoothing(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_smoothing(struct pq_range_call *c, double *out, const struct fhist **h) {
     (void)h;
     double sf = c->param[0], tf = c->param[1];
     if (sf <= 0 || sf >= 1)
@@ -241,16 +253,14 @@ static bool fn_smoothing(struct pq_range_call *c, double *out, const struct fhis
 
 /* Sums and means */
 
-static bool mixed(struct pq_range_call *c)
-{
+static bool mixed(struct pq_range_call *c) {
     if (c->n == 0 || c->n_hist == 0)
         return false;
     note_metric(c, PQ_NOTE_MIXED_FLOAT_HIST, first_arg(c));
     return true;
 }
 
-static bool fn_sum(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_sum(struct pq_range_call *c, double *out, const struct fhist **h) {
     if (mixed(c))
         return false;
     if (c->n == 0)
@@ -263,8 +273,7 @@ static bool fn_sum(struct pq_range_call *c, double *out, const struct fhist **h)
 }
 
 /* The plain mean, as long as the sum does not overflow; the incremental one from there. */
-static bool fn_avg(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_avg(struct pq_range_call *c, double *out, const struct fhist **h) {
     if (mixed(c))
         return false;
     if (c->n == 0)
@@ -293,8 +302,7 @@ static bool fn_avg(struct pq_range_call *c, double *out, const struct fhist **h)
     return true;
 }
 
-static bool variance(struct pq_range_call *c, double *out)
-{
+static bool variance(struct pq_range_call *c, double *out) {
     if (c->n == 0)
         return false;
     ignore_hists(c);
@@ -308,13 +316,11 @@ static bool variance(struct pq_range_call *c, double *out)
     return true;
 }
 
-static bool fn_stdvar(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_stdvar(struct pq_range_call *c, double *out, const struct fhist **h) {
     (void)h;
     return variance(c, out);
 }
-static bool fn_stddev(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_stddev(struct pq_range_call *c, double *out, const struct fhist **h) {
     (void)h;
     if (!variance(c, out))
         return false;
@@ -322,15 +328,13 @@ static bool fn_stddev(struct pq_range_call *c, double *out, const struct fhist *
     return true;
 }
 
-static bool fn_count(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_count(struct pq_range_call *c, double *out, const struct fhist **h) {
     (void)h;
     *out = (double)(c->n + c->n_hist);
     return true;
 }
 
-static bool fn_present(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_present(struct pq_range_call *c, double *out, const struct fhist **h) {
     (void)c, (void)h;
     *out = 1;
     return true;
@@ -338,8 +342,7 @@ static bool fn_present(struct pq_range_call *c, double *out, const struct fhist 
 
 /* Extremes */
 
-static bool extreme(struct pq_range_call *c, int sign, bool last_wins, size_t *out)
-{
+static bool extreme(struct pq_range_call *c, int sign, bool last_wins, size_t *out) {
     if (c->n == 0)
         return false;
     ignore_hists(c);
@@ -353,8 +356,7 @@ static bool extreme(struct pq_range_call *c, int sign, bool last_wins, size_t *o
     return true;
 }
 
-static bool fn_max(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_max(struct pq_range_call *c, double *out, const struct fhist **h) {
     size_t at;
     (void)h;
     if (!extreme(c, 1, false, &at))
@@ -362,8 +364,7 @@ static bool fn_max(struct pq_range_call *c, double *out, const struct fhist **h)
     *out = c->v[at];
     return true;
 }
-static bool fn_min(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_min(struct pq_range_call *c, double *out, const struct fhist **h) {
     size_t at;
     (void)h;
     if (!extreme(c, -1, false, &at))
@@ -371,8 +372,7 @@ static bool fn_min(struct pq_range_call *c, double *out, const struct fhist **h)
     *out = c->v[at];
     return true;
 }
-static bool fn_ts_of_max(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_ts_of_max(struct pq_range_call *c, double *out, const struct fhist **h) {
     size_t at;
     (void)h;
     if (!extreme(c, 1, true, &at))
@@ -380,8 +380,7 @@ static bool fn_ts_of_max(struct pq_range_call *c, double *out, const struct fhis
     *out = (double)c->ts[at] / 1000;
     return true;
 }
-static bool fn_ts_of_min(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_ts_of_min(struct pq_range_call *c, double *out, const struct fhist **h) {
     size_t at;
     (void)h;
     if (!extreme(c, -1, true, &at))
@@ -390,29 +389,25 @@ static bool fn_ts_of_min(struct pq_range_call *c, double *out, const struct fhis
     return true;
 }
 
-static bool fn_first(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_first(struct pq_range_call *c, double *out, const struct fhist **h) {
     if (c->n_hist && !(c->n && c->ts[0] < c->hist_ts[0]))
         return pq_hist_own(c, c->hist[0], h);
     *out = c->v[0];
     return true;
 }
-static bool fn_last(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_last(struct pq_range_call *c, double *out, const struct fhist **h) {
     if (c->n_hist && !(c->n && c->hist_ts[c->n_hist - 1] < c->ts[c->n - 1]))
         return pq_hist_own(c, c->hist[c->n_hist - 1], h);
     *out = c->v[c->n - 1];
     return true;
 }
-static bool fn_ts_of_first(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_ts_of_first(struct pq_range_call *c, double *out, const struct fhist **h) {
     (void)h;
     bool use_hist = c->n == 0 || (c->n_hist && c->hist_ts[0] < c->ts[0]);
     *out = (double)(use_hist ? c->hist_ts[0] : c->ts[0]) / 1000;
     return true;
 }
-static bool fn_ts_of_last(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_ts_of_last(struct pq_range_call *c, double *out, const struct fhist **h) {
     (void)h;
     bool use_hist = c->n == 0 || (c->n_hist && c->hist_ts[c->n_hist - 1] > c->ts[c->n - 1]);
     *out = (double)(use_hist ? c->hist_ts[c->n_hist - 1] : c->ts[c->n - 1]) / 1000;
@@ -421,8 +416,7 @@ static bool fn_ts_of_last(struct pq_range_call *c, double *out, const struct fhi
 
 /* Quantiles */
 
-static double *sort_room(struct pq_range_call *c)
-{
+static double *sort_room(struct pq_range_call *c) {
     if (c->sorted_cap < c->n) {
         c->sorted_cap = c->n * 2;
         c->sorted = arena_alloc(c->ev->scratch, c->sorted_cap * sizeof(*c->sorted));
@@ -432,8 +426,7 @@ static double *sort_room(struct pq_range_call *c)
     return c->sorted;
 }
 
-static bool fn_quantile(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_quantile(struct pq_range_call *c, double *out, const struct fhist **h) {
     double q = c->param[0];
     (void)h;
     if (c->n == 0)
@@ -449,8 +442,7 @@ static bool fn_quantile(struct pq_range_call *c, double *out, const struct fhist
     return true;
 }
 
-static bool fn_mad(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_mad(struct pq_range_call *c, double *out, const struct fhist **h) {
     (void)h;
     if (c->n == 0)
         return false;
@@ -468,8 +460,8 @@ static bool fn_mad(struct pq_range_call *c, double *out, const struct fhist **h)
 
 /* Regression */
 
-static void regression(const struct pq_range_call *c, int64_t at, double *slope, double *intercept)
-{
+static void regression(const struct pq_range_call *c, int64_t at, double *slope,
+                       double *intercept) {
     struct pq_kahan x = {0, 0}, y = {0, 0}, xy = {0, 0}, x2 = {0, 0};
     bool constant = true;
     for (size_t i = 0; i < c->n; i++) {
@@ -486,13 +478,13 @@ static void regression(const struct pq_range_call *c, int64_t at, double *slope,
         *intercept = isinf(c->v[0]) ? sample_nan() : c->v[0];
         return;
     }
-    double n = (double)c->n, sx = x.sum + x.c, sy = y.sum + y.c, sxy = xy.sum + xy.c, sx2 = x2.sum + x2.c;
+    double n = (double)c->n, sx = x.sum + x.c, sy = y.sum + y.c, sxy = xy.sum + xy.c,
+           sx2 = x2.sum + x2.c;
     *slope = (sxy - sx * sy / n) / (sx2 - sx * sx / n);
     *intercept = sy / n - *slope * sx / n;
 }
 
-static bool fn_deriv(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_deriv(struct pq_range_call *c, double *out, const struct fhist **h) {
     double intercept;
     (void)h;
     if (c->n)
@@ -503,8 +495,7 @@ static bool fn_deriv(struct pq_range_call *c, double *out, const struct fhist **
     return true;
 }
 
-static bool fn_predict(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_predict(struct pq_range_call *c, double *out, const struct fhist **h) {
     double slope, intercept;
     (void)h;
     if (c->n)
@@ -518,8 +509,7 @@ static bool fn_predict(struct pq_range_call *c, double *out, const struct fhist 
 
 /* changes, resets: over floats and histograms in order of time */
 
-static bool anchored_begin(struct pq_range_call *c, size_t *out)
-{
+static bool anchored_begin(struct pq_range_call *c, size_t *out) {
     size_t last;
     *out = 0;
     if (!c->anchored)
@@ -530,10 +520,10 @@ static bool anchored_begin(struct pq_range_call *c, size_t *out)
     return true;
 }
 
-static bool count_between(struct pq_range_call *c, bool (*differ)(struct pq_range_call *, double, const struct fhist *, double,
-                                                                  const struct fhist *),
-                          double *out)
-{
+static bool count_between(struct pq_range_call *c,
+                          bool (*differ)(struct pq_range_call *, double, const struct fhist *,
+                                         double, const struct fhist *),
+                          double *out) {
     size_t i, k = 0, count = 0;
     if (!anchored_begin(c, &i))
         return false;
@@ -557,29 +547,26 @@ static bool count_between(struct pq_range_call *c, bool (*differ)(struct pq_rang
     return true;
 }
 
-static bool is_reset(struct pq_range_call *c, double a, const struct fhist *ha, double b, const struct fhist *hb)
-{
+static bool is_reset(struct pq_range_call *c, double a, const struct fhist *ha, double b,
+                     const struct fhist *hb) {
     return hb ? fhist_detect_reset(c->ev->scratch, hb, ha) : b < a;
 }
-static bool is_change(struct pq_range_call *c, double a, const struct fhist *ha, double b, const struct fhist *hb)
-{
+static bool is_change(struct pq_range_call *c, double a, const struct fhist *ha, double b,
+                      const struct fhist *hb) {
     (void)c;
     return hb ? !fhist_equal(hb, ha) : b != a && !(isnan(a) && isnan(b));
 }
 
-static bool fn_resets(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_resets(struct pq_range_call *c, double *out, const struct fhist **h) {
     (void)h;
     return count_between(c, is_reset, out);
 }
-static bool fn_changes(struct pq_range_call *c, double *out, const struct fhist **h)
-{
+static bool fn_changes(struct pq_range_call *c, double *out, const struct fhist **h) {
     (void)h;
     return count_between(c, is_change, out);
 }
 
-pq_range_fn pq_range_function(enum pq_fn id)
-{
+pq_range_fn pq_range_function(enum pq_fn id) {
     static const pq_range_fn table[PQ_FN_COUNT] = {
         [PQ_FN_rate] = fn_rate,
         [PQ_FN_increase] = fn_increase,

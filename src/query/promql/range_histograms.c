@@ -2,20 +2,19 @@
 
 static const struct str none;
 
-static bool note(struct pq_range_call *c, enum pq_note n)
-{
+static bool note(struct pq_range_call *c, enum pq_note n) {
     pq_note(c->ev, n, c->e->u.call.args[0], c->metric, none, none);
     return false;
 }
 
-static bool note_operation(struct pq_range_call *c, enum pq_note n, struct str operation)
-{
+static bool note_operation(struct pq_range_call *c, enum pq_note n, struct str operation) {
     return pq_note(c->ev, n, c->e->u.call.args[0], c->metric, operation, none);
 }
 
-/* Adds (or subtracts) with the notes that go with it. False: incompatible, noted; or out of memory. */
-static bool combine(struct pq_range_call *c, struct fhist *a, const struct fhist *b, bool subtract, struct str operation)
-{
+/* Adds (or subtracts) with the notes that go with it. False: incompatible, noted; or out of memory.
+ */
+static bool combine(struct pq_range_call *c, struct fhist *a, const struct fhist *b, bool subtract,
+                    struct str operation) {
     bool reconciled = false;
     enum fhist_result r = fhist_add(c->ev->arena, a, b, subtract, NULL, &reconciled);
     if (r == FHIST_NO_MEMORY)
@@ -25,15 +24,13 @@ static bool combine(struct pq_range_call *c, struct fhist *a, const struct fhist
     return !reconciled || note_operation(c, PQ_NOTE_BOUNDS_RECONCILED, operation);
 }
 
-bool pq_hist_own(struct pq_range_call *c, const struct fhist *h, const struct fhist **out)
-{
+bool pq_hist_own(struct pq_range_call *c, const struct fhist *h, const struct fhist **out) {
     *out = fhist_copy(c->ev->arena, h);
     return *out || pq_no_memory(c->ev);
 }
 
 /* What all samples agree on: the lowest schema; false when kinds are mixed. */
-static bool common_schema(struct pq_range_call *c, bool counter, bool custom, int32_t *schema)
-{
+static bool common_schema(struct pq_range_call *c, bool counter, bool custom, int32_t *schema) {
     for (size_t i = 1; i + 1 < c->n_hist; i++) {
         const struct fhist *h = c->hist[i];
         if (!counter)
@@ -48,8 +45,7 @@ static bool common_schema(struct pq_range_call *c, bool counter, bool custom, in
     return true;
 }
 
-bool pq_hist_rate(struct pq_range_call *c, bool counter, struct fhist **out)
-{
+bool pq_hist_rate(struct pq_range_call *c, bool counter, struct fhist **out) {
     const struct fhist *prev = c->hist[0], *last = c->hist[c->n_hist - 1];
     struct arena *scratch = c->ev->scratch;
     bool custom = fhist_is_custom(prev);
@@ -77,7 +73,8 @@ bool pq_hist_rate(struct pq_range_call *c, bool counter, struct fhist **out)
     if (counter) {
         for (size_t i = 1; i < c->n_hist; i++) {
             const struct fhist *cur = c->hist[i];
-            if (fhist_detect_reset(scratch, cur, prev) && !combine(c, h, prev, false, STR("addition")))
+            if (fhist_detect_reset(scratch, cur, prev) &&
+                !combine(c, h, prev, false, STR("addition")))
                 return false;
             prev = cur;
         }
@@ -90,9 +87,8 @@ bool pq_hist_rate(struct pq_range_call *c, bool counter, struct fhist **out)
     return true;
 }
 
-bool pq_hist_instant(struct pq_range_call *c, const struct fhist *a, const struct fhist *b, bool rate, double seconds,
-                     const struct fhist **out)
-{
+bool pq_hist_instant(struct pq_range_call *c, const struct fhist *a, const struct fhist *b,
+                     bool rate, double seconds, const struct fhist **out) {
     if (rate && (a->hint == FHIST_GAUGE || b->hint == FHIST_GAUGE))
         note(c, PQ_NOTE_NOT_COUNTER);
     if (!rate && (a->hint != FHIST_GAUGE || b->hint != FHIST_GAUGE))
@@ -100,7 +96,8 @@ bool pq_hist_instant(struct pq_range_call *c, const struct fhist *a, const struc
     struct fhist *h = fhist_copy(c->ev->arena, b);
     if (!h)
         return pq_no_memory(c->ev);
-    if ((!rate || !fhist_detect_reset(c->ev->scratch, b, a)) && !combine(c, h, a, true, STR("subtraction")))
+    if ((!rate || !fhist_detect_reset(c->ev->scratch, b, a)) &&
+        !combine(c, h, a, true, STR("subtraction")))
         return false;
     h->hint = FHIST_GAUGE;
     fhist_compact(h);
@@ -113,25 +110,24 @@ bool pq_hist_instant(struct pq_range_call *c, const struct fhist *a, const struc
 struct hints {
     bool reset, not_reset;
 };
-static void see(struct hints *s, const struct fhist *h)
-{
+static void see(struct hints *s, const struct fhist *h) {
     s->reset |= h->hint == FHIST_RESET;
     s->not_reset |= h->hint == FHIST_NOT_RESET;
 }
 
 /* mean += (h - mean) / count */
-static bool mean_step(struct pq_range_call *c, struct fhist *mean, const struct fhist *h, double count)
-{
+static bool mean_step(struct pq_range_call *c, struct fhist *mean, const struct fhist *h,
+                      double count) {
     struct fhist *left = fhist_copy(c->ev->scratch, h), *right = fhist_copy(c->ev->scratch, mean);
     if (!left || !right)
         return pq_no_memory(c->ev);
     fhist_divide(left, count);
     fhist_divide(right, count);
-    return combine(c, left, right, true, STR("aggregation")) && combine(c, mean, left, false, STR("aggregation"));
+    return combine(c, left, right, true, STR("aggregation")) &&
+           combine(c, mean, left, false, STR("aggregation"));
 }
 
-bool pq_hist_sum(struct pq_range_call *c, bool mean, const struct fhist **out)
-{
+bool pq_hist_sum(struct pq_range_call *c, bool mean, const struct fhist **out) {
     struct fhist *h = fhist_copy(c->ev->arena, c->hist[0]);
     struct hints hints = {false, false};
     if (!h)
@@ -139,7 +135,8 @@ bool pq_hist_sum(struct pq_range_call *c, bool mean, const struct fhist **out)
     see(&hints, h);
     for (size_t i = 1; i < c->n_hist; i++) {
         see(&hints, c->hist[i]);
-        if (!(mean ? mean_step(c, h, c->hist[i], (double)i + 1) : combine(c, h, c->hist[i], false, STR("aggregation"))))
+        if (!(mean ? mean_step(c, h, c->hist[i], (double)i + 1)
+                   : combine(c, h, c->hist[i], false, STR("aggregation"))))
             return false;
     }
     if (hints.reset && hints.not_reset)

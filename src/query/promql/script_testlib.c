@@ -23,17 +23,25 @@ struct described {
     struct value *values;
     size_t n;
 };
-enum expect_kind { EXPECT_FAIL, EXPECT_WARN, EXPECT_INFO, EXPECT_NO_WARN, EXPECT_NO_INFO, EXPECT_ORDERED };
+enum expect_kind {
+    EXPECT_FAIL,
+    EXPECT_WARN,
+    EXPECT_INFO,
+    EXPECT_NO_WARN,
+    EXPECT_NO_INFO,
+    EXPECT_ORDERED
+};
 struct expect {
     enum expect_kind kind;
-    bool any;             /* no message given */
-    struct str message;   /* exact */
-    struct regex *re;     /* or a pattern */
+    bool any;           /* no message given */
+    struct str message; /* exact */
+    struct regex *re;   /* or a pattern */
 };
 
 struct eval {
     struct str expr;
-    bool range, ordered, scalar, has_string, raw; /* raw: a range vector expected of an instant query */
+    bool range, ordered, scalar, has_string,
+        raw; /* raw: a range vector expected of an instant query */
     int64_t start, end, step, at;
     struct str string;
     struct expect expects[EXPECTS_MAX];
@@ -56,12 +64,13 @@ struct run {
     char why[1024];
 };
 
-static bool broken(struct run *r, const char *what) { return err_set(r->err, ERR_BAD_INPUT, "%s:%zu: %s", r->name, r->at + 1, what); }
+static bool broken(struct run *r, const char *what) {
+    return err_set(r->err, ERR_BAD_INPUT, "%s:%zu: %s", r->name, r->at + 1, what);
+}
 
 /* Words */
 
-static struct str next_word(struct str *s)
-{
+static struct str next_word(struct str *s) {
     *s = str_trim(*s);
     size_t n = 0;
     while (n < s->n && !isspace((unsigned char)s->p[n]))
@@ -71,8 +80,7 @@ static struct str next_word(struct str *s)
     return w;
 }
 
-static bool duration_word(struct run *r, struct str *s, int64_t *out)
-{
+static bool duration_word(struct run *r, struct str *s, int64_t *out) {
     struct str w = next_word(s);
     bool minus = w.n && w.p[0] == '-';
     if (!duration_parse(minus ? str_from_offset(w, 1) : w, out, NULL))
@@ -84,12 +92,12 @@ static bool duration_word(struct run *r, struct str *s, int64_t *out)
 
 /* Series descriptions */
 
-static bool scan_number(struct str *s, double *out)
-{
+static bool scan_number(struct str *s, double *out) {
     size_t n = 0;
     if (n < s->n && (s->p[n] == '+' || s->p[n] == '-'))
         n++;
-    if (n + 3 <= s->n && (str_eq_nocase(str_sub(*s, n, 3), STR("inf")) || str_eq_nocase(str_sub(*s, n, 3), STR("nan")))) {
+    if (n + 3 <= s->n && (str_eq_nocase(str_sub(*s, n, 3), STR("inf")) ||
+                          str_eq_nocase(str_sub(*s, n, 3), STR("nan")))) {
         n += 3;
     } else {
         while (n < s->n && (isdigit((unsigned char)s->p[n]) || s->p[n] == '.'))
@@ -113,8 +121,7 @@ struct hist_text {
     double offset[2];
 };
 
-static bool number_list(struct run *r, struct str *s, double **out, size_t *out_n)
-{
+static bool number_list(struct run *r, struct str *s, double **out, size_t *out_n) {
     *out = ARENA_ARRAY(&r->mem.arena, double, 128);
     *out_n = 0;
     if (!*out || s->n == 0 || s->p[0] != '[')
@@ -131,8 +138,8 @@ static bool number_list(struct run *r, struct str *s, double **out, size_t *out_
     return true;
 }
 
-static bool hist_field(struct run *r, struct str key, struct str *s, struct fhist *h, struct hist_text *t)
-{
+static bool hist_field(struct run *r, struct str key, struct str *s, struct fhist *h,
+                       struct hist_text *t) {
     double v = 0;
     if (str_eqz(key, "buckets"))
         return number_list(r, s, &t->buckets[0], &t->n[0]);
@@ -146,7 +153,10 @@ static bool hist_field(struct run *r, struct str key, struct str *s, struct fhis
             n++;
         struct str w = str_sub(*s, 0, n);
         *s = str_from_offset(*s, n);
-        h->hint = str_eqz(w, "reset") ? FHIST_RESET : str_eqz(w, "not_reset") ? FHIST_NOT_RESET : str_eqz(w, "gauge") ? FHIST_GAUGE : FHIST_UNKNOWN;
+        h->hint = str_eqz(w, "reset")       ? FHIST_RESET
+                  : str_eqz(w, "not_reset") ? FHIST_NOT_RESET
+                  : str_eqz(w, "gauge")     ? FHIST_GAUGE
+                                            : FHIST_UNKNOWN;
         return n > 0;
     }
     if (!scan_number(s, &v))
@@ -170,8 +180,8 @@ static bool hist_field(struct run *r, struct str key, struct str *s, struct fhis
     return true;
 }
 
-static bool set_side(struct run *r, struct fhist_side *side, const double *counts, size_t n, double offset)
-{
+static bool set_side(struct run *r, struct fhist_side *side, const double *counts, size_t n,
+                     double offset) {
     side->n = (uint32_t)n;
     side->index = ARENA_ARRAY(&r->mem.arena, int32_t, n + 1);
     side->count = ARENA_ARRAY(&r->mem.arena, double, n + 1);
@@ -185,8 +195,7 @@ static bool set_side(struct run *r, struct fhist_side *side, const double *count
 }
 
 /* {{schema:1 sum:3 ...}}; s stands behind the braces afterwards. */
-static struct fhist *scan_hist(struct run *r, struct str *s)
-{
+static struct fhist *scan_hist(struct run *r, struct str *s) {
     struct fhist *h = ARENA_NEW(&r->mem.arena, struct fhist);
     struct hist_text t = {0};
     *s = str_trim(str_from_offset(*s, 2));
@@ -209,8 +218,7 @@ static struct fhist *scan_hist(struct run *r, struct str *s)
     return h;
 }
 
-static bool scan_times(struct str *s, size_t *out)
-{
+static bool scan_times(struct str *s, size_t *out) {
     *out = 0;
     if (s->n == 0 || s->p[0] != 'x')
         return false;
@@ -225,16 +233,14 @@ static bool scan_times(struct str *s, size_t *out)
     return true;
 }
 
-static bool push(struct described *d, struct value v)
-{
+static bool push(struct described *d, struct value v) {
     if (d->n == VALUES_MAX)
         return false;
     d->values[d->n++] = v;
     return true;
 }
 
-static bool scan_hist_item(struct run *r, struct str *s, struct described *d)
-{
+static bool scan_hist_item(struct run *r, struct str *s, struct described *d) {
     struct fhist *h = scan_hist(r, s), *step = NULL;
     size_t times = 0;
     bool subtract = false;
@@ -261,8 +267,7 @@ static bool scan_hist_item(struct run *r, struct str *s, struct described *d)
     return true;
 }
 
-static bool scan_item(struct run *r, struct str *s, struct described *d)
-{
+static bool scan_item(struct run *r, struct str *s, struct described *d) {
     double v, step = 0;
     size_t times = 0;
     if (str_starts(*s, STR("{{")))
@@ -295,8 +300,7 @@ static bool scan_item(struct run *r, struct str *s, struct described *d)
     return true;
 }
 
-static bool describe_labels(struct run *r, struct str text, struct labels *out, struct str *rest)
-{
+static bool describe_labels(struct run *r, struct str text, struct labels *out, struct str *rest) {
     struct pq_lexer l;
     struct labels_builder b = LABELS_BUILDER_INIT;
     pq_lexer_init(&l, text);
@@ -308,7 +312,8 @@ static bool describe_labels(struct run *r, struct str text, struct labels *out, 
             t = pq_lex(&l);
     }
     if (t.token == TOK_LBRACE) {
-        for (t = pq_lex(&l); ok && t.token != TOK_RBRACE; t = t.token == TOK_COMMA ? pq_lex(&l) : t) {
+        for (t = pq_lex(&l); ok && t.token != TOK_RBRACE;
+             t = t.token == TOK_COMMA ? pq_lex(&l) : t) {
             struct str name = t.text, value;
             bool quoted = t.token == TOK_STRING;
             ok = (quoted && pq_unquote(t.text, &r->arena, &name)) || t.token == TOK_IDENTIFIER;
@@ -331,8 +336,7 @@ static bool describe_labels(struct run *r, struct str text, struct labels *out, 
     return ok;
 }
 
-static bool describe(struct run *r, struct str line, struct described *d)
-{
+static bool describe(struct run *r, struct str line, struct described *d) {
     struct str rest;
     static struct value room[VALUES_MAX];
     *d = (struct described){.values = room};
@@ -359,16 +363,14 @@ struct classic { /* the buckets of one histogram at one time */
     bool has_total;
 };
 
-static bool strip(struct str name, const char *suffix, struct str *base)
-{
+static bool strip(struct str name, const char *suffix, struct str *base) {
     if (!str_ends(name, str_from(suffix)))
         return false;
     *base = str_sub(name, 0, name.n - strlen(suffix));
     return true;
 }
 
-static void add_bucket(struct classic *c, double le, double count)
-{
+static void add_bucket(struct classic *c, double le, double count) {
     size_t at = 0;
     while (at < c->n && c->le[at] < le)
         at++;
@@ -381,8 +383,7 @@ static void add_bucket(struct classic *c, double le, double count)
     c->n++;
 }
 
-static bool store_custom(struct run *r, struct mem_series *s, int64_t ts, struct classic *c)
-{
+static bool store_custom(struct run *r, struct mem_series *s, int64_t ts, struct classic *c) {
     struct fhist *h = ARENA_NEW(&r->mem.arena, struct fhist);
     double *custom = ARENA_ARRAY(&r->mem.arena, double, c->n + 1);
     if (!c->has_total && c->n)
@@ -391,7 +392,8 @@ static bool store_custom(struct run *r, struct mem_series *s, int64_t ts, struct
         add_bucket(c, HUGE_VAL, c->total);
     if (!h || !custom || !set_side(r, &h->positive, c->count, c->n, 0))
         return false;
-    *h = (struct fhist){.schema = FHIST_CUSTOM_SCHEMA, .count = c->total, .sum = c->sum, .positive = h->positive};
+    *h = (struct fhist){
+        .schema = FHIST_CUSTOM_SCHEMA, .count = c->total, .sum = c->sum, .positive = h->positive};
     for (size_t i = c->n; i-- > 0;) {
         h->positive.count[i] -= i ? c->count[i - 1] : 0;
         if (!isinf(c->le[i]))
@@ -403,8 +405,8 @@ static bool store_custom(struct run *r, struct mem_series *s, int64_t ts, struct
     return mem_series_add(&r->mem, s, ts, 0, h);
 }
 
-static bool base_series(struct run *r, const struct described *d, struct labels *base, struct str *kind)
-{
+static bool base_series(struct run *r, const struct described *d, struct labels *base,
+                        struct str *kind) {
     static const char *const kinds[] = {"_bucket", "_sum", "_count"};
     struct str name = labels_name(d->labels), stem;
     for (size_t i = 0; i < 3; i++) {
@@ -422,8 +424,8 @@ static bool base_series(struct run *r, const struct described *d, struct labels 
     return false;
 }
 
-static bool convert(struct run *r, const struct described *all, size_t n, struct labels base, int64_t step)
-{
+static bool convert(struct run *r, const struct described *all, size_t n, struct labels base,
+                    int64_t step) {
     size_t steps = 0;
     struct mem_series *s = mem_reader_series(&r->mem, base);
     for (size_t k = 0; k < n; k++)
@@ -455,8 +457,7 @@ static bool convert(struct run *r, const struct described *all, size_t n, struct
     return s != NULL;
 }
 
-static bool with_nhcb(struct run *r, const struct described *all, size_t n, int64_t step)
-{
+static bool with_nhcb(struct run *r, const struct described *all, size_t n, int64_t step) {
     for (size_t k = 0; k < n; k++) {
         struct labels base, other;
         struct str kind;
@@ -469,8 +470,7 @@ static bool with_nhcb(struct run *r, const struct described *all, size_t n, int6
     return true;
 }
 
-static bool run_load(struct run *r)
-{
+static bool run_load(struct run *r) {
     struct str line = r->lines[r->at], word = next_word(&line);
     bool nhcb = str_eqz(word, "load_with_nhcb");
     static struct described all[SERIES_MAX];
@@ -487,7 +487,8 @@ static bool run_load(struct run *r)
             return broken(r, "out of memory");
         for (size_t i = 0; i < all[n].n; i++)
             if (!all[n].values[i].omitted &&
-                !mem_series_add(&r->mem, s, (int64_t)i * step, all[n].values[i].v, all[n].values[i].hist))
+                !mem_series_add(&r->mem, s, (int64_t)i * step, all[n].values[i].v,
+                                all[n].values[i].hist))
                 return broken(r, "out of memory");
         mem_series_hints(&r->mem, s);
         n++;
@@ -497,8 +498,8 @@ static bool run_load(struct run *r)
 
 /* eval: reading */
 
-static bool add_expect(struct run *r, struct eval *e, enum expect_kind kind, struct str match, struct str text)
-{
+static bool add_expect(struct run *r, struct eval *e, enum expect_kind kind, struct str match,
+                       struct str text) {
     struct expect x = {.kind = kind, .any = match.n == 0, .message = str_trim(text)};
     if (e->n_expects == EXPECTS_MAX)
         return broken(r, "too many expect lines");
@@ -515,8 +516,7 @@ static bool add_expect(struct run *r, struct eval *e, enum expect_kind kind, str
     return true;
 }
 
-static bool read_expect(struct run *r, struct eval *e, struct str line)
-{
+static bool read_expect(struct run *r, struct eval *e, struct str line) {
     static const char *const kinds[] = {"fail", "warn", "info", "no_warn", "no_info", "ordered"};
     next_word(&line);
     struct str word = next_word(&line), rest = line;
@@ -541,21 +541,25 @@ static bool read_expect(struct run *r, struct eval *e, struct str line)
         if (!str_eqz(word, kinds[i]))
             continue;
         size_t colon = str_find_char(rest, ':');
-        struct str match = colon == SIZE_MAX ? (struct str){NULL, 0} : str_trim(str_sub(rest, 0, colon));
-        return add_expect(r, e, (enum expect_kind)i, match, colon == SIZE_MAX ? rest : str_from_offset(rest, colon + 1));
+        struct str match =
+            colon == SIZE_MAX ? (struct str){NULL, 0} : str_trim(str_sub(rest, 0, colon));
+        return add_expect(r, e, (enum expect_kind)i, match,
+                          colon == SIZE_MAX ? rest : str_from_offset(rest, colon + 1));
     }
     return broken(r, "unknown expectation");
 }
 
-static bool read_head(struct run *r, struct eval *e)
-{
+static bool read_head(struct run *r, struct eval *e) {
     struct str line = r->lines[r->at], word = next_word(&line), kind = next_word(&line);
     *e = (struct eval){.line = r->at + 1};
-    if (str_eqz(word, "eval_fail") && !add_expect(r, e, EXPECT_FAIL, (struct str){NULL, 0}, (struct str){NULL, 0}))
+    if (str_eqz(word, "eval_fail") &&
+        !add_expect(r, e, EXPECT_FAIL, (struct str){NULL, 0}, (struct str){NULL, 0}))
         return false;
-    if (str_eqz(word, "eval_warn") && !add_expect(r, e, EXPECT_WARN, (struct str){NULL, 0}, (struct str){NULL, 0}))
+    if (str_eqz(word, "eval_warn") &&
+        !add_expect(r, e, EXPECT_WARN, (struct str){NULL, 0}, (struct str){NULL, 0}))
         return false;
-    if (str_eqz(word, "eval_info") && !add_expect(r, e, EXPECT_INFO, (struct str){NULL, 0}, (struct str){NULL, 0}))
+    if (str_eqz(word, "eval_info") &&
+        !add_expect(r, e, EXPECT_INFO, (struct str){NULL, 0}, (struct str){NULL, 0}))
         return false;
     e->ordered = str_eqz(word, "eval_ordered");
     e->range = str_eqz(kind, "range");
@@ -575,8 +579,7 @@ static bool read_head(struct run *r, struct eval *e)
     return true;
 }
 
-static bool read_eval(struct run *r, struct eval *e)
-{
+static bool read_eval(struct run *r, struct eval *e) {
     if (!read_head(r, e))
         return false;
     while (r->at + 1 < r->n_lines && r->lines[r->at + 1].n) {
@@ -597,7 +600,8 @@ static bool read_eval(struct run *r, struct eval *e)
         if (str_to_f64(line, &v)) {
             e->scalar = true;
             e->n = 1;
-            e->series[0] = (struct described){.values = ARENA_ARRAY(&r->arena, struct value, 1), .n = 1};
+            e->series[0] =
+                (struct described){.values = ARENA_ARRAY(&r->arena, struct value, 1), .n = 1};
             e->series[0].values[0].v = v;
             break;
         }
@@ -612,8 +616,7 @@ static bool read_eval(struct run *r, struct eval *e)
 /* eval: comparing */
 
 static bool wrong(struct run *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static bool wrong(struct run *r, const char *fmt, ...)
-{
+static bool wrong(struct run *r, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
     (void)vsnprintf(r->why, sizeof(r->why), fmt, ap);
@@ -621,8 +624,7 @@ static bool wrong(struct run *r, const char *fmt, ...)
     return false;
 }
 
-static bool almost(double a, double b)
-{
+static bool almost(double a, double b) {
     if (sample_is_stale(a) || sample_is_stale(b))
         return sample_is_stale(a) && sample_is_stale(b);
     if ((isnan(a) && isnan(b)) || a == b)
@@ -633,8 +635,7 @@ static bool almost(double a, double b)
     return diff / (sum < DBL_MAX ? sum : DBL_MAX) < 1e-6;
 }
 
-static bool side_almost(const struct fhist_side *a, const struct fhist_side *b)
-{
+static bool side_almost(const struct fhist_side *a, const struct fhist_side *b) {
     if (a->n != b->n)
         return false;
     for (uint32_t i = 0; i < a->n; i++)
@@ -643,22 +644,22 @@ static bool side_almost(const struct fhist_side *a, const struct fhist_side *b)
     return true;
 }
 
-static bool hist_almost(struct run *r, const struct fhist *want, const struct fhist *got)
-{
+static bool hist_almost(struct run *r, const struct fhist *want, const struct fhist *got) {
     struct fhist *a = fhist_copy(&r->arena, want), *b = fhist_copy(&r->arena, got);
     if (!a || !b)
         return false;
     fhist_compact(a);
     fhist_compact(b);
     bool same = a->schema == b->schema && almost(a->count, b->count) && almost(a->sum, b->sum) &&
-                a->zero_threshold == b->zero_threshold && almost(a->zero_count, b->zero_count) && a->n_custom == b->n_custom;
+                a->zero_threshold == b->zero_threshold && almost(a->zero_count, b->zero_count) &&
+                a->n_custom == b->n_custom;
     for (uint32_t i = 0; same && i < a->n_custom; i++)
         same = a->custom[i] == b->custom[i];
-    return same && side_almost(&a->positive, &b->positive) && side_almost(&a->negative, &b->negative);
+    return same && side_almost(&a->positive, &b->positive) &&
+           side_almost(&a->negative, &b->negative);
 }
 
-static const char *show(struct run *r, struct labels ls)
-{
+static const char *show(struct run *r, struct labels ls) {
     struct buf b = BUF_INIT;
     labels_format(&b, ls);
     const char *z = arena_strz(&r->arena, buf_view(&b));
@@ -666,8 +667,7 @@ static const char *show(struct run *r, struct labels ls)
     return z ? z : "?";
 }
 
-static const char *show_hist(struct run *r, const struct fhist *h)
-{
+static const char *show_hist(struct run *r, const struct fhist *h) {
     struct buf b = BUF_INIT;
     if (h)
         fhist_format(&b, h);
@@ -676,21 +676,23 @@ static const char *show_hist(struct run *r, const struct fhist *h)
     return z ? z : "?";
 }
 
-static bool compare_point(struct run *r, struct labels ls, const struct value *want, const struct promql_point *got)
-{
+static bool compare_point(struct run *r, struct labels ls, const struct value *want,
+                          const struct promql_point *got) {
     if (!want->hist != !got->hist)
-        return wrong(r, "%s: expected a %s, got a %s", show(r, ls), want->hist ? "histogram" : "float",
-                     got->hist ? "histogram" : "float");
+        return wrong(r, "%s: expected a %s, got a %s", show(r, ls),
+                     want->hist ? "histogram" : "float", got->hist ? "histogram" : "float");
     if (want->hist && !hist_almost(r, want->hist, got->hist))
-        return wrong(r, "%s: expected %s, got %s", show(r, ls), show_hist(r, want->hist), show_hist(r, got->hist));
+        return wrong(r, "%s: expected %s, got %s", show(r, ls), show_hist(r, want->hist),
+                     show_hist(r, got->hist));
     if (!want->hist && !almost(want->v, got->value))
-        return wrong(r, "%s at %lld: expected %.17g, got %.17g", show(r, ls), (long long)got->ts_ms, want->v, got->value);
+        return wrong(r, "%s at %lld: expected %.17g, got %.17g", show(r, ls), (long long)got->ts_ms,
+                     want->v, got->value);
     return true;
 }
 
 /* The last description of a label set counts, as in the original. */
-static const struct described *expected_of(const struct eval *e, struct labels ls, size_t *out_pos)
-{
+static const struct described *expected_of(const struct eval *e, struct labels ls,
+                                           size_t *out_pos) {
     for (size_t i = e->n; i-- > 0;)
         if (labels_eq(e->series[i].labels, ls)) {
             *out_pos = i;
@@ -699,27 +701,28 @@ static const struct described *expected_of(const struct eval *e, struct labels l
     return NULL;
 }
 
-static bool compare_series(struct run *r, const struct eval *e, const struct promql_series *s)
-{
+static bool compare_series(struct run *r, const struct eval *e, const struct promql_series *s) {
     size_t pos, at = 0;
     const struct described *d = expected_of(e, s->labels, &pos);
     if (!d)
-        return wrong(r, "unexpected series %s, first value %g", show(r, s->labels), s->points[0].value);
+        return wrong(r, "unexpected series %s, first value %g", show(r, s->labels),
+                     s->points[0].value);
     for (size_t i = 0; i < d->n; i++) {
         if (d->values[i].omitted)
             continue;
         int64_t ts = e->start + (int64_t)i * e->step;
         if (at == s->n || s->points[at].ts_ms != ts)
-            return wrong(r, "%s: expected a point at %lld, got %s (%lld)", show(r, s->labels), (long long)ts,
-                         at == s->n ? "none" : "another", at == s->n ? 0 : (long long)s->points[at].ts_ms);
+            return wrong(r, "%s: expected a point at %lld, got %s (%lld)", show(r, s->labels),
+                         (long long)ts, at == s->n ? "none" : "another",
+                         at == s->n ? 0 : (long long)s->points[at].ts_ms);
         if (!compare_point(r, s->labels, &d->values[i], &s->points[at++]))
             return false;
     }
     return at == s->n || wrong(r, "%s: %zu points, expected %zu", show(r, s->labels), s->n, at);
 }
 
-static bool all_found(struct run *r, const struct eval *e, const struct promql_series *s, size_t n)
-{
+static bool all_found(struct run *r, const struct eval *e, const struct promql_series *s,
+                      size_t n) {
     for (size_t i = 0; i < e->n; i++) {
         bool found = false;
         for (size_t k = 0; k < n && !found; k++)
@@ -730,8 +733,7 @@ static bool all_found(struct run *r, const struct eval *e, const struct promql_s
     return true;
 }
 
-static bool compare_matrix(struct run *r, const struct eval *e, const struct promql_result *res)
-{
+static bool compare_matrix(struct run *r, const struct eval *e, const struct promql_result *res) {
     if (e->scalar)
         return wrong(r, "expected a scalar, got a matrix");
     for (size_t k = 0; k < res->n_series; k++) {
@@ -743,39 +745,40 @@ static bool compare_matrix(struct run *r, const struct eval *e, const struct pro
     return all_found(r, e, res->series, res->n_series);
 }
 
-static bool compare_vector(struct run *r, const struct eval *e, const struct promql_series *s, size_t n, bool check_order)
-{
+static bool compare_vector(struct run *r, const struct eval *e, const struct promql_series *s,
+                           size_t n, bool check_order) {
     if (e->scalar)
         return wrong(r, "expected a scalar, got a vector");
     for (size_t k = 0; k < n; k++) {
         size_t pos;
         const struct described *d = expected_of(e, s[k].labels, &pos);
         if (!d)
-            return wrong(r, "unexpected series %s, value %g", show(r, s[k].labels), s[k].points[0].value);
+            return wrong(r, "unexpected series %s, value %g", show(r, s[k].labels),
+                         s[k].points[0].value);
         if (check_order && e->ordered && pos != k)
-            return wrong(r, "%s is at position %zu, expected %zu", show(r, s[k].labels), k + 1, pos + 1);
+            return wrong(r, "%s is at position %zu, expected %zu", show(r, s[k].labels), k + 1,
+                         pos + 1);
         if (d->n == 0 || !compare_point(r, s[k].labels, &d->values[0], &s[k].points[0]))
             return d->n ? false : wrong(r, "no value expected for %s", show(r, s[k].labels));
     }
     return all_found(r, e, s, n);
 }
 
-static bool compare(struct run *r, const struct eval *e, const struct promql_result *res)
-{
+static bool compare(struct run *r, const struct eval *e, const struct promql_result *res) {
     if (res->type == PROMQL_STRING)
         return e->has_string ? str_eq(e->string, res->string) || wrong(r, "expected another string")
                              : wrong(r, "got a string");
     if (res->type == PROMQL_SCALAR)
         return e->scalar ? almost(e->series[0].values[0].v, res->scalar) ||
-                               wrong(r, "expected %.17g, got %.17g", e->series[0].values[0].v, res->scalar)
+                               wrong(r, "expected %.17g, got %.17g", e->series[0].values[0].v,
+                                     res->scalar)
                          : wrong(r, "got a scalar");
     if (res->type == PROMQL_MATRIX)
         return compare_matrix(r, e, res);
     return compare_vector(r, e, res->series, res->n_series, true);
 }
 
-static struct str without_position(struct str s)
-{
+static struct str without_position(struct str s) {
     size_t n = s.n;
     if (n && s.p[n - 1] == ')')
         while (n && s.p[n - 1] != '(')
@@ -783,8 +786,7 @@ static struct str without_position(struct str s)
     return n > 2 ? str_sub(s, 0, n - 2) : s;
 }
 
-static bool expect_matches(const struct expect *x, struct str text)
-{
+static bool expect_matches(const struct expect *x, struct str text) {
     if (x->any)
         return true;
     if (!x->re)
@@ -792,9 +794,8 @@ static bool expect_matches(const struct expect *x, struct str text)
     return regex_match(x->re, text);
 }
 
-static bool check_notes_of(struct run *r, const struct eval *e, enum expect_kind want, enum expect_kind ban, const struct str *v,
-                           size_t n)
-{
+static bool check_notes_of(struct run *r, const struct eval *e, enum expect_kind want,
+                           enum expect_kind ban, const struct str *v, size_t n) {
     bool any = false;
     for (size_t i = 0; i < e->n_expects; i++) {
         const struct expect *x = &e->expects[i];
@@ -807,27 +808,26 @@ static bool check_notes_of(struct run *r, const struct eval *e, enum expect_kind
         for (size_t k = 0; k < n; k++)
             found |= expect_matches(x, without_position(v[k]));
         if (!found)
-            return wrong(r, "expected annotation \"%.*s\", got %zu: %.*s", STR_FMT(x->message), n, n ? (int)v[0].n : 0,
-                         n ? v[0].p : "");
+            return wrong(r, "expected annotation \"%.*s\", got %zu: %.*s", STR_FMT(x->message), n,
+                         n ? (int)v[0].n : 0, n ? v[0].p : "");
     }
     for (size_t k = 0; any && k < n; k++) {
         bool found = false;
         for (size_t i = 0; i < e->n_expects; i++)
-            found |= e->expects[i].kind == want && expect_matches(&e->expects[i], without_position(v[k]));
+            found |= e->expects[i].kind == want &&
+                     expect_matches(&e->expects[i], without_position(v[k]));
         if (!found)
             return wrong(r, "unexpected annotation: %.*s", STR_FMT(v[k]));
     }
     return true;
 }
 
-static bool check_notes(struct run *r, const struct eval *e, const struct promql_notes *n)
-{
+static bool check_notes(struct run *r, const struct eval *e, const struct promql_notes *n) {
     return check_notes_of(r, e, EXPECT_WARN, EXPECT_NO_WARN, n->warnings, n->n_warnings) &&
            check_notes_of(r, e, EXPECT_INFO, EXPECT_NO_INFO, n->infos, n->n_infos);
 }
 
-static const struct expect *failure_of(const struct eval *e)
-{
+static const struct expect *failure_of(const struct eval *e) {
     for (size_t i = 0; i < e->n_expects; i++)
         if (e->expects[i].kind == EXPECT_FAIL)
             return &e->expects[i];
@@ -836,18 +836,17 @@ static const struct expect *failure_of(const struct eval *e)
 
 /* eval: running */
 
-static bool check_error(struct run *r, const struct eval *e, const struct err *err)
-{
+static bool check_error(struct run *r, const struct eval *e, const struct err *err) {
     const struct expect *x = failure_of(e);
     if (!x)
         return wrong(r, "%s", err->message);
-    return expect_matches(x, str_from(err->message)) || wrong(r, "expected error \"%.*s\", got: %s", STR_FMT(x->message), err->message);
+    return expect_matches(x, str_from(err->message)) ||
+           wrong(r, "expected error \"%.*s\", got: %s", STR_FMT(x->message), err->message);
 }
 
 /* Around the instant, as a range: the middle step must give the same. */
-static bool run_as_range(struct run *r, const struct eval *e, const struct promql_expr *x, int64_t at,
-                         const struct promql_options *opt)
-{
+static bool run_as_range(struct run *r, const struct eval *e, const struct promql_expr *x,
+                         int64_t at, const struct promql_options *opt) {
     struct reader reader = mem_reader_view(&r->mem);
     struct promql_result res;
     struct err err;
@@ -869,7 +868,9 @@ static bool run_as_range(struct run *r, const struct eval *e, const struct promq
                 break;
             }
     if (e->scalar)
-        ok = n == 1 ? almost(e->series[0].values[0].v, res.series[0].points[0].value) || wrong(r, "another scalar") : wrong(r, "no scalar");
+        ok = n == 1 ? almost(e->series[0].values[0].v, res.series[0].points[0].value) ||
+                          wrong(r, "another scalar")
+                    : wrong(r, "no scalar");
     else
         ok = compare_vector(r, e, res.series, n, false);
     if (!ok) {
@@ -881,22 +882,21 @@ static bool run_as_range(struct run *r, const struct eval *e, const struct promq
     return ok;
 }
 
-static bool run_instant(struct run *r, const struct eval *e, const struct promql_expr *x, int64_t at,
-                        const struct promql_options *opt)
-{
+static bool run_instant(struct run *r, const struct eval *e, const struct promql_expr *x,
+                        int64_t at, const struct promql_options *opt) {
     struct reader reader = mem_reader_view(&r->mem);
     struct promql_result res;
     struct err err;
     if (!promql_eval(x, &reader, at, at, 0, opt, &res, &err))
         return check_error(r, e, &err);
-    bool ok = failure_of(e) ? wrong(r, "expected an error, got none") : check_notes(r, e, &res.notes) && compare(r, e, &res);
+    bool ok = failure_of(e) ? wrong(r, "expected an error, got none")
+                            : check_notes(r, e, &res.notes) && compare(r, e, &res);
     promql_result_deinit(&res);
     return ok && (e->raw || e->has_string || failure_of(e) || run_as_range(r, e, x, at, opt));
 }
 
 /* Pins every selector outside subqueries to a time; false when the time matters otherwise. */
-static bool pin(struct promql_expr *e, int64_t at)
-{
+static bool pin(struct promql_expr *e, int64_t at) {
     struct pq_time_mods *m = NULL;
     bool ok = true;
     switch ((int)e->kind) {
@@ -915,7 +915,8 @@ static bool pin(struct promql_expr *e, int64_t at)
             ok = pin(e->u.call.args[i], at) && ok;
         break;
     case PQ_AGGREGATE:
-        ok = (!e->u.aggregate.param || pin(e->u.aggregate.param, at)) && pin(e->u.aggregate.expr, at);
+        ok = (!e->u.aggregate.param || pin(e->u.aggregate.param, at)) &&
+             pin(e->u.aggregate.expr, at);
         break;
     case PQ_BINARY:
         ok = pin(e->u.binary.lhs, at) && pin(e->u.binary.rhs, at);
@@ -934,8 +935,7 @@ static bool pin(struct promql_expr *e, int64_t at)
     return ok;
 }
 
-static bool has_unsafe(const struct promql_expr *e)
-{
+static bool has_unsafe(const struct promql_expr *e) {
     switch ((int)e->kind) {
     case PQ_CALL:
         if (e->u.call.fn->unsafe)
@@ -945,7 +945,8 @@ static bool has_unsafe(const struct promql_expr *e)
                 return true;
         return false;
     case PQ_AGGREGATE:
-        return (e->u.aggregate.param && has_unsafe(e->u.aggregate.param)) || has_unsafe(e->u.aggregate.expr);
+        return (e->u.aggregate.param && has_unsafe(e->u.aggregate.param)) ||
+               has_unsafe(e->u.aggregate.expr);
     case PQ_BINARY:
         return has_unsafe(e->u.binary.lhs) || has_unsafe(e->u.binary.rhs);
     case PQ_UNARY:
@@ -957,8 +958,7 @@ static bool has_unsafe(const struct promql_expr *e)
     }
 }
 
-static bool run_pinned(struct run *r, const struct eval *e, const struct promql_options *opt)
-{
+static bool run_pinned(struct run *r, const struct eval *e, const struct promql_options *opt) {
     struct err err;
     struct promql_expr *x = promql_parse(e->expr, r->features, &r->arena, &err), *again;
     if (!x || has_unsafe(x) || !pin(x, e->at))
@@ -971,7 +971,8 @@ static bool run_pinned(struct run *r, const struct eval *e, const struct promql_
     buf_deinit(&b);
     if (!again)
         return wrong(r, "printed as %s: %s", text, err.message);
-    const int64_t at = e->at, times[] = {-10 * at, at == 0 ? -1000 : 0, at == 0 ? 1000 : at / 5, at, 10 * at};
+    const int64_t at = e->at,
+                  times[] = {-10 * at, at == 0 ? -1000 : 0, at == 0 ? 1000 : at / 5, at, 10 * at};
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
         if (!run_instant(r, e, again, times[i], opt)) {
             char why[500];
@@ -981,14 +982,15 @@ static bool run_pinned(struct run *r, const struct eval *e, const struct promql_
     return true;
 }
 
-static bool run_range(struct run *r, const struct eval *e, const struct promql_expr *x, const struct promql_options *opt)
-{
+static bool run_range(struct run *r, const struct eval *e, const struct promql_expr *x,
+                      const struct promql_options *opt) {
     struct reader reader = mem_reader_view(&r->mem);
     struct promql_result res;
     struct err err;
     if (!promql_eval(x, &reader, e->start, e->end, e->step, opt, &res, &err))
         return check_error(r, e, &err);
-    bool ok = failure_of(e) ? wrong(r, "expected an error, got none") : check_notes(r, e, &res.notes) && compare(r, e, &res);
+    bool ok = failure_of(e) ? wrong(r, "expected an error, got none")
+                            : check_notes(r, e, &res.notes) && compare(r, e, &res);
     promql_result_deinit(&res);
     return ok;
 }
@@ -999,8 +1001,7 @@ struct touch {
     struct run *r;
     bool hist;
 };
-static void touches(void *arg, const struct matcher *m, size_t n, int64_t range_ms)
-{
+static void touches(void *arg, const struct matcher *m, size_t n, int64_t range_ms) {
     struct touch *t = arg;
     (void)range_ms;
     for (size_t i = 0; i < t->r->mem.n; i++)
@@ -1008,8 +1009,7 @@ static void touches(void *arg, const struct matcher *m, size_t n, int64_t range_
             t->hist = true;
 }
 
-static bool float_only(struct run *r, const struct eval *e, const struct promql_expr *x)
-{
+static bool float_only(struct run *r, const struct eval *e, const struct promql_expr *x) {
     struct touch t = {r, false};
     promql_selectors(x, touches, &t);
     for (size_t i = 0; i < e->n && !t.hist; i++)
@@ -1018,8 +1018,7 @@ static bool float_only(struct run *r, const struct eval *e, const struct promql_
     return !t.hist;
 }
 
-static bool run_eval(struct run *r)
-{
+static bool run_eval(struct run *r) {
     static struct eval e;
     struct promql_options opt = {.features = r->features};
     struct err err;
@@ -1039,12 +1038,12 @@ static bool run_eval(struct run *r)
     r->counts.float_evals += floats;
     r->counts.float_passed += floats && ok;
     if (!ok && r->verbose)
-        printf("%s:%zu: %s%.*s\n    %s\n", r->name, e.line, floats ? "" : "[histograms] ", STR_FMT(e.expr), r->why);
+        printf("%s:%zu: %s%.*s\n    %s\n", r->name, e.line, floats ? "" : "[histograms] ",
+               STR_FMT(e.expr), r->why);
     return true;
 }
 
-static bool split(struct run *r, struct str text)
-{
+static bool split(struct run *r, struct str text) {
     struct str head, rest = text;
     size_t n = 1;
     for (size_t i = 0; i < text.n; i++)
@@ -1061,8 +1060,8 @@ static bool split(struct run *r, struct str text)
     return true;
 }
 
-bool script_run(struct str text, const char *name, unsigned features, bool verbose, struct script_counts *out, struct err *err)
-{
+bool script_run(struct str text, const char *name, unsigned features, bool verbose,
+                struct script_counts *out, struct err *err) {
     struct run r = {.name = name, .features = features, .verbose = verbose, .err = err};
     mem_reader_init(&r.mem, (size_t)1 << 30);
     bool ok = split(&r, text);
