@@ -64,8 +64,8 @@ static void test_findings(void **arg)
     } cases[] = {
         {"groups: [{name: a, rules: [{alert: X, record: y, expr: '1'}]}]", "exactly one of", 1},
         {"groups:\n- name: a\n  rules:\n  - expr: '1'\n", "exactly one of", 4},
-        {"groups:\n- name: a\n  rules:\n  - alert: X\n    expr: 'up =='\n", "expr", 4},
-        {"groups:\n- name: a\n  rules:\n  - alert: X\n    expr: 'up[5m]'\n", "range vector", 4},
+        {"groups:\n- name: a\n  rules:\n  - alert: X\n    expr: 'up =='\n", "expr", 5},
+        {"groups:\n- name: a\n  rules:\n  - alert: X\n    expr: 'up[5m]'\n", "range vector", 5},
         {"groups:\n- name: a\n  rules:\n  - record: x\n    expr: up\n    for: 1m\n", "belong to alerts", 4},
         {"groups:\n- name: a\n  rules:\n  - alert: X\n    expr: up\n    annotations: {a: '{{ .Labels'}\n", "annotation a", 4},
         {"groups:\n- name: a\n  rules:\n  - alert: X\n    expr: up\n    annotations: {a: '{{ nofunc }}'}\n", "nofunc", 4},
