@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "codec/corpus_testlib.h"
+#include "codec/compress_fuzz.c"
 #include "codec/compress.h"
 
 #include <zlib.h>
@@ -106,8 +108,14 @@ static void test_bombs_and_names(void **state)
     buf_deinit(&out);
 }
 
+static void test_corpus(void **state)
+{
+    (void)state;
+    assert_true(corpus_replay(TESTDATA_DIR "/compress", LLVMFuzzerTestOneInput) >= 6);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trips), cmocka_unit_test(test_bombs_and_names)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_corpus), cmocka_unit_test(test_round_trips), cmocka_unit_test(test_bombs_and_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "codec/corpus_testlib.h"
+#include "codec/json_fuzz.c"
 #include "base/limits.h"
 #include "codec/json.h"
 
@@ -74,6 +76,14 @@ static void test_read(void **state)
     assert_int_equal(n, 7);
     assert_null(jsonr_first(jsonr_get(r, "a")).value);
     jsonr_free(doc);
+    doc = jsonr_parse(STR("{\"big\":18446744073709551615,\"n\":3,\"h\":2.5}"), &err);
+    assert_non_null(doc);
+    r = jsonr_root(doc);
+    assert_true(jsonr_f64(jsonr_get(r, "big"), &f) && f == 18446744073709551616.0);
+    assert_int_equal(jsonr_get_i64(r, "big", -1), -1);
+    assert_int_equal(jsonr_get_i64(r, "n", -1), 3);
+    assert_int_equal(jsonr_get_i64(r, "h", -1), -1);
+    jsonr_free(doc);
 }
 
 static void refuse(const char *text, uint32_t line, uint32_t column)
@@ -113,8 +123,14 @@ static void test_refused(void **state)
     buf_deinit(&b);
 }
 
+static void test_corpus(void **state)
+{
+    (void)state;
+    assert_true(corpus_replay(TESTDATA_DIR "/json", LLVMFuzzerTestOneInput) >= 5);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_write), cmocka_unit_test(test_read), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_corpus), cmocka_unit_test(test_write), cmocka_unit_test(test_read), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

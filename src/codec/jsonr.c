@@ -53,7 +53,10 @@ struct jsonr_doc *jsonr_parse(struct str text, struct err *err)
     if (!depth_ok(text, err))
         return NULL;
     json_error_t je;
-    json_t *root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
+    size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+    json_t *root = json_loadb(text.p, text.n, flags, &je);
+    if (!root && json_error_code(&je) == json_error_numeric_overflow) /* an integer past 63 bits: as a float */
+        root = json_loadb(text.p, text.n, flags | JSON_DECODE_INT_AS_REAL, &je);
     if (!root) {
         uint32_t line = je.line > 0 ? (uint32_t)je.line : 1, column = je.column > 0 ? (uint32_t)je.column : 1;
         err_set_at(err, ERR_BAD_INPUT, line, column, "bad JSON at line %u column %u: %s", line, column, je.text);
@@ -135,6 +138,14 @@ bool jsonr_str(const struct jsonr *v, struct str *out)
 
 bool jsonr_i64(const struct jsonr *v, int64_t *out)
 {
+    if (jsonr_type(v) == JSONR_FLOAT) {
+        /* 3.0, or any integer of a document with one that is too big */
+        double d = json_real_value(json_of(v));
+        if (!(d >= -9007199254740992.0 && d <= 9007199254740992.0) || d != (double)(int64_t)d)
+            return false;
+        *out = (int64_t)d;
+        return true;
+    }
     if (jsonr_type(v) != JSONR_INT)
         return false;
     *out = json_integer_value(json_of(v));

@@ -26,7 +26,8 @@ size_t jsonr_len(const struct jsonr *v);        /* items of an array or object, 
 const struct jsonr *jsonr_at(const struct jsonr *array, size_t i);
 const struct jsonr *jsonr_get(const struct jsonr *object, const char *key);
 
-/* false: absent or another type (outputs untouched). f64 takes integers too. */
+/* false: absent or another type (outputs untouched). f64 takes integers too, i64 whole floats up to 2^53. A
+ * document with an integer past 63 bits has all its integers as floats. */
 bool jsonr_str(const struct jsonr *v, struct str *out);
 bool jsonr_i64(const struct jsonr *v, int64_t *out);
 bool jsonr_f64(const struct jsonr *v, double *out);

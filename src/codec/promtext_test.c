@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "codec/corpus_testlib.h"
+#include "codec/promtext_fuzz.c"
 #include "codec/json.h"
 #include "codec/promtext.h"
 #include "codec/promtext_layout.h"
@@ -330,9 +332,15 @@ static void test_limits(void **state)
     arena_deinit(&a);
 }
 
+static void test_corpus(void **state)
+{
+    (void)state;
+    assert_true(corpus_replay(TESTDATA_DIR "/promtext", LLVMFuzzerTestOneInput) >= 8);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_corpus), 
         cmocka_unit_test(test_plain),       cmocka_unit_test(test_metadata), cmocka_unit_test(test_openmetrics),
         cmocka_unit_test(test_conformance), cmocka_unit_test(test_layout),   cmocka_unit_test(test_limits),
     };

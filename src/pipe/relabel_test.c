@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "codec/corpus_testlib.h"
+#include "pipe/relabel_fuzz.c"
 #include "codec/conf_yaml.h"
 #include "pipe/relabel.h"
 
@@ -148,9 +150,15 @@ static void test_refused(void **state)
     refuse("- {replacement: '', action: labelmap}\n", "replacement");
 }
 
+static void test_corpus(void **state)
+{
+    (void)state;
+    assert_true(corpus_replay(TESTDATA_DIR "/relabel", LLVMFuzzerTestOneInput) >= 5);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_corpus), 
         cmocka_unit_test(test_replace), cmocka_unit_test(test_keep_drop), cmocka_unit_test(test_hash_and_case),
         cmocka_unit_test(test_names),   cmocka_unit_test(test_refused),
     };

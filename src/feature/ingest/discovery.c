@@ -181,15 +181,16 @@ static bool ask_files(const struct ingest_file_sd *c, uint64_t *memory, struct a
     bool ok = true;
     for (size_t i = 0; ok && i < c->files.n; i++)
         ok = read_files(&f, c->files.v[i], err);
-    if (ok && f.hash == *memory) {
+    if (!ok) {
+        *memory = 0;
+    } else if (f.hash == *memory) {
         *out_unchanged = true;
-    } else if (ok) {
+    } else {
+        *memory = f.hash; /* also of files that do not parse: once is enough */
         for (size_t i = 0; ok && i < f.n; i++)
             ok = parse_file(&f, i, err);
-        if (ok) {
+        if (ok)
             *out = f.all;
-            *memory = f.hash;
-        }
     }
     for (size_t i = 0; i < f.n; i++)
         buf_deinit(&f.texts[i]);

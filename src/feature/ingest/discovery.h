@@ -25,8 +25,8 @@ struct discovery_env {
 
 enum { DISCOVERY_FILE_POLL_MS = 5000, DISCOVERY_FILE_BYTES_MAX = 16 << 20, DISCOVERY_HTTP_BYTES_MAX = 16 << 20 };
 
-/* The groups of now. *out_unchanged: the same as for *memory (a hash kept from call to call; 0 at first), and
- * *out was not touched. */
+/* The groups of now. *out_unchanged: the same document as for *memory (a hash kept from call to call; 0 at first),
+ * so that whatever was said of it then, groups or error, still holds; *out was not touched. */
 bool discovery_ask(const struct discovery_conf *c, const struct discovery_env *env, uint64_t *memory, struct arena *a,
                    struct target_groups *out, bool *out_unchanged, struct err *err) MUST_USE;
 int64_t discovery_interval_ms(const struct discovery_conf *c); /* INT64_MAX: never again */

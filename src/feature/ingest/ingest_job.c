@@ -393,6 +393,11 @@ static void take_answer(struct ingest *g, struct job *job, struct provider *p, s
 {
     p->busy = false;
     p->due_ns = g->opt.clock->mono(g->opt.clock->self).ns + discovery_interval_ms(&p->conf) * 1000000;
+    if (ok && unchanged && p->error[0]) { /* still the document that could not be read */
+        arena_deinit(arena);
+        free(arena);
+        return;
+    }
     if (ok)
         p->last_ok_ms = clock_wall_ms(g->opt.clock);
     if (!ok && strcmp(p->error, err->message) != 0)

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "codec/corpus_testlib.h"
+#include "feature/ingest/target_fuzz.c"
 #include "feature/ingest/ingest_testlib.h"
 #include "feature/ingest/target.h"
 
@@ -210,8 +212,14 @@ static void test_grammar(void **state)
     config_refused("scrape_configs: [{scheme: http}]\n", "job_name");
 }
 
+static void test_corpus(void **state)
+{
+    (void)state;
+    assert_true(corpus_replay(TESTDATA_DIR "/target", LLVMFuzzerTestOneInput) >= 4);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_groups), cmocka_unit_test(test_build), cmocka_unit_test(test_grammar)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_corpus), cmocka_unit_test(test_groups), cmocka_unit_test(test_build), cmocka_unit_test(test_grammar)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
