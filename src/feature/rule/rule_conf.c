@@ -27,7 +27,7 @@ static bool check_templates(const struct conf_pairs *p, const char *what, struct
     for (size_t i = 0; i < p->n; i++) {
         struct err e = {0};
         if (!gotmpl_check(p->value[i], &e)) /* the position inside the text stays in the message alone */
-            return err_set(err, ERR_BAD_INPUT, "%s %.*s: %s", what, STR_FMT(p->key[i]), e.message);
+            return err_set(err, ERR_BAD_INPUT, "%s: %.*s: %s", what, STR_FMT(p->key[i]), e.message);
     }
     return true;
 }
@@ -60,9 +60,10 @@ static bool check_rule(void *object, struct arena *a, struct err *err)
         return err_set(err, ERR_BAD_INPUT, "expr: expected a PromQL expression, found nothing");
     if (r->record.n) {
         if (r->annotations.n)
-            return err_set(err, ERR_BAD_INPUT, "annotations belong to alerts; a recording rule has none");
+            return err_set(err, ERR_BAD_INPUT, "annotations: they belong to alerts, a recording rule has none");
         if (r->for_ms || r->keep_firing_for_ms)
-            return err_set(err, ERR_BAD_INPUT, "`for` and `keep_firing_for` belong to alerts; a recording rule has none");
+            return err_set(err, ERR_BAD_INPUT, "%s: it belongs to alerts, a recording rule has none",
+                           r->for_ms ? "for" : "keep_firing_for");
         if (!str_is_utf8(r->record))
             return err_set(err, ERR_BAD_INPUT, "record: \"%.*s\" is no metric name", STR_FMT(r->record));
         if (str_find_char(r->record, '{') != SIZE_MAX)
@@ -71,7 +72,7 @@ static bool check_rule(void *object, struct arena *a, struct err *err)
     }
     if (!check_labels(&r->labels, "labels", err) || !check_labels(&r->annotations, "annotations", err))
         return false;
-    if (r->alert.n && (!check_templates(&r->labels, "label", err) || !check_templates(&r->annotations, "annotation", err)))
+    if (r->alert.n && (!check_templates(&r->labels, "labels", err) || !check_templates(&r->annotations, "annotations", err)))
         return false;
     return check_expr(r->expr, err);
 }
