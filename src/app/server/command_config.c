@@ -78,6 +78,12 @@ int command_man(const struct cli_args *args)
     return code;
 }
 
+void config_cli_manual(const struct cli_program *program, struct buf *out)
+{
+    buf_putz(out, "# Command line\n\nMade from the programs' own command tables (the build target `docs`); the man pages and completions come from the same.\n\n");
+    cli_markdown(program, out);
+}
+
 int command_docs(const struct cli_args *args)
 {
     struct buf b = BUF_INIT;
@@ -87,7 +93,7 @@ int command_docs(const struct cli_args *args)
     else if (strcmp(what, "hinomi.yml") == 0)
         config_man(&b);
     else if (strcmp(what, "cli") == 0)
-        cli_markdown(args->program, &b);
+        config_cli_manual(args->program, &b);
     else if (strcmp(what, "man") == 0)
         cli_man(args->program, &b);
     else if (strcmp(what, "bash") == 0)

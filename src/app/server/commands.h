@@ -6,6 +6,9 @@
 
 extern const struct cli_program hinomi_program;
 
+/* The head of docs/cli.md and this program's part. */
+void config_cli_manual(const struct cli_program *program, struct buf *out);
+
 /* One function a command; each returns the exit code. */
 #define COMMANDS(X)                                                                                \
     X(serve) X(config_check) X(config_show) X(config_export) X(verify) X(notify_test) X(query)     \

@@ -4,7 +4,7 @@
 static const char head[] =
     "# Configuration\n\n"
     "hinomi needs no configuration file. With one (`hinomi serve --config FILE`), everything that is not written has its default. This page is\n"
-    "made from the program's own option tables (`hinomi docs config`), so it cannot disagree with it.\n\n"
+    "made from the program's own option tables (the build target `docs`), so it cannot disagree with it.\n\n"
     "- **Check** a file with `hinomi config check FILE`: every finding has file, line, column, what was expected, and what you may have meant.\n"
     "- **Reload** with SIGHUP or `POST /-/reload`: all or nothing. A wrong file changes nothing, and\n"
     "  `hinomi_config_last_reload_successful` turns 0.\n"

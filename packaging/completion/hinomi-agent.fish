@@ -1,0 +1,16 @@
+# fish completion of hinomi-agent; made from its command table
+complete -c hinomi-agent -f
+complete -c hinomi-agent -n __fish_use_subcommand -a enroll -d 'Connect this host to a server, once.'
+complete -c hinomi-agent -n '__fish_seen_subcommand_from enroll' -l server -x -d 'The server, such as https://hinomi.example.com:11900.'
+complete -c hinomi-agent -n '__fish_seen_subcommand_from enroll' -l token -x -d 'The enrol token, from Inventory > Agents or hinomi agent enroll-token.'
+complete -c hinomi-agent -n '__fish_seen_subcommand_from enroll' -l token-file -rF -d 'A file that holds the enrol token, so that it does not show in the process list.'
+complete -c hinomi-agent -n '__fish_seen_subcommand_from enroll' -l ca-file -rF -d 'Certificates (PEM) to trust instead of the system'\''s.'
+complete -c hinomi-agent -n '__fish_seen_subcommand_from enroll' -l name -x -d 'The name of this host, instead of its host name.'
+complete -c hinomi-agent -n '__fish_seen_subcommand_from enroll' -l force -d 'Replace the credential of an earlier enrolment.'
+complete -c hinomi-agent -n '__fish_seen_subcommand_from enroll' -l data -x -d 'The data folder. Default: $STATE_DIRECTORY, /var/lib/hinomi-agent for root, ~/.local/share/hinomi-agent.' -a '(__fish_complete_directories)'
+complete -c hinomi-agent -n __fish_use_subcommand -a run -d 'Watch this host and forward to the server.'
+complete -c hinomi-agent -n '__fish_seen_subcommand_from run' -l data -x -d 'The data folder. Default: $STATE_DIRECTORY, /var/lib/hinomi-agent for root, ~/.local/share/hinomi-agent.' -a '(__fish_complete_directories)'
+complete -c hinomi-agent -n __fish_use_subcommand -a version -d 'Print the version.'
+complete -c hinomi-agent -n __fish_use_subcommand -a completion -d 'Print the completion script of a shell.'
+complete -c hinomi-agent -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
+complete -c hinomi-agent -n __fish_use_subcommand -a man -d 'Print the manual page (pipe it to man -l -).'
