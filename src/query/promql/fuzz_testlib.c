@@ -102,6 +102,29 @@ void fuzz_one(struct str text) {
     arena_deinit(&a);
 }
 
+void fuzz_memory(struct str text) {
+    struct arena a = ARENA_INIT_MAX((size_t)64 << 20);
+    struct err err;
+    if (!ready)
+        init();
+    struct promql_expr *e = promql_parse(text, PROMQL_ALL_FEATURES, &a, &err);
+    struct reader reader = mem_reader_view(&mem);
+    bool enough = !e;
+    for (size_t max = 16; !enough && max < ((size_t)1 << 20); max += max < 20000 ? 112 : 4096) {
+        struct promql_options opt = {.features = PROMQL_ALL_FEATURES, .memory_max = max};
+        struct promql_result r;
+        if (promql_eval(e, &reader, 0, 600000, 120000, &opt, &r, &err)) {
+            promql_result_deinit(&r);
+            enough = true;
+        } else if (!strstr(err.message, "memory limit")) {
+            enough = true; /* an error of the query itself */
+        }
+    }
+    if (!enough)
+        abort();
+    arena_deinit(&a);
+}
+
 void fuzz_deinit(void) {
     if (ready)
         mem_reader_deinit(&mem);

@@ -316,6 +316,59 @@ static void test_one_select(void **state) {
     promql_result_deinit(&r);
 }
 
+/* What the store says when it fails reaches the caller, from wherever it was asked. */
+
+static int reads_left;
+static const struct reader_set_ops *real_set_ops;
+static bool failing_read(struct reader_set *set, size_t i, int64_t start, int64_t end,
+                         struct series_data *out, struct err *err) {
+    if (reads_left-- <= 0)
+        return err_set(err, ERR_CORRUPT, "block 7 is damaged");
+    return real_set_ops->read(set, i, start, end, out, err);
+}
+static bool failing_select(void *self, const struct reader_query *q, struct reader_set **out,
+                           struct err *err) {
+    static struct reader_set_ops ops;
+    struct reader real = mem_reader_view(self);
+    if (!real.ops->select(real.self, q, out, err))
+        return false;
+    real_set_ops = (*out)->ops;
+    ops = *real_set_ops;
+    ops.read = failing_read;
+    (*out)->ops = &ops;
+    return true;
+}
+
+static void test_store_fails(void **state) {
+    (void)state;
+    static const char *const queries[] = {
+        "m",
+        "sum(rate(m[1m]))",
+        "m + m",
+        "max_over_time(m[1m:10s])",
+        "absent(m)",
+        "timestamp(m)",
+        "m[1m]",
+        "topk(1, m)",
+        "absent_over_time(m[1m])",
+        "histogram_quantile(0.5, m)",
+        "info(m)",
+        "scalar(m)",
+    };
+    const struct reader_ops ops = {.select = failing_select};
+    struct reader reader = {&ops, &mem};
+    for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++)
+        for (int after = 0; after < 50; after += 7) {
+            struct promql_result r;
+            struct err err;
+            reads_left = after;
+            assert_false(promql_eval(parse(queries[i], PROMQL_ALL_FEATURES), &reader, 900000,
+                                     900000, 0, NULL, &r, &err));
+            assert_int_equal(err.code, ERR_CORRUPT);
+            assert_string_equal(err.message, "block 7 is damaged");
+        }
+}
+
 static void test_corpus(void **state) {
     (void)state;
     char **names;
@@ -329,6 +382,7 @@ static void test_corpus(void **state) {
         (void)snprintf(path, sizeof(path), "%s/promql/%s", TESTDATA_DIR, names[i]);
         assert_true(file_read(path, 1 << 20, &b, &err));
         fuzz_one(buf_view(&b));
+        fuzz_memory(buf_view(&b));
         buf_deinit(&b);
     }
     fuzz_deinit();
@@ -343,7 +397,8 @@ int main(void) {
         T(test_selectors),     T(test_depth_and_size),
         M(test_limits),        M(test_cancel_and_deadline),
         M(test_result_shapes), M(test_notes),
-        M(test_one_select),    T(test_corpus),
+        M(test_one_select),    M(test_store_fails),
+        T(test_corpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
