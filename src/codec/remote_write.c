@@ -2,8 +2,7 @@
 
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
-static bool skip(struct cur *c, uint64_t tag)
-{
+static bool skip(struct cur *c, uint64_t tag) {
     switch (tag & 7) {
     case WIRE_VARINT:
         (void)cur_varint(c);
@@ -23,8 +22,7 @@ static bool skip(struct cur *c, uint64_t tag)
     return cur_ok(c);
 }
 
-enum rw_item remote_write_next(struct cur *c, struct str *out)
-{
+enum rw_item remote_write_next(struct cur *c, struct str *out) {
     while (!cur_done(c)) {
         uint64_t tag = cur_varint(c);
         if (tag == (1 << 3 | WIRE_BYTES) || tag == (3 << 3 | WIRE_BYTES)) {
@@ -40,8 +38,7 @@ enum rw_item remote_write_next(struct cur *c, struct str *out)
     return cur_ok(c) ? RW_END : RW_BAD;
 }
 
-static bool read_label(struct str message, struct label *out)
-{
+static bool read_label(struct str message, struct label *out) {
     struct cur c = cur_from(message);
     *out = (struct label){{"", 0}, {"", 0}};
     while (!cur_done(&c)) {
@@ -56,8 +53,7 @@ static bool read_label(struct str message, struct label *out)
     return cur_ok(&c);
 }
 
-static bool read_sample(struct str message, struct sample *out)
-{
+static bool read_sample(struct str message, struct sample *out) {
     struct cur c = cur_from(message);
     *out = (struct sample){0, 0};
     while (!cur_done(&c)) {
@@ -72,8 +68,7 @@ static bool read_sample(struct str message, struct sample *out)
     return cur_ok(&c);
 }
 
-enum rw_part remote_write_part(struct cur *c, struct label *out_label, struct sample *out_sample)
-{
+enum rw_part remote_write_part(struct cur *c, struct label *out_label, struct sample *out_sample) {
     if (cur_done(c))
         return cur_ok(c) ? RW_PART_END : RW_PART_BAD;
     uint64_t tag = cur_varint(c);
@@ -90,8 +85,7 @@ enum rw_part remote_write_part(struct cur *c, struct label *out_label, struct sa
     return tag == (4 << 3 | WIRE_BYTES) ? RW_PART_HISTOGRAM : RW_PART_OTHER;
 }
 
-size_t remote_write_label_run(struct str series)
-{
+size_t remote_write_label_run(struct str series) {
     struct cur c = cur_from(series);
     const unsigned char *end = c.p;
     while (!cur_done(&c) && *c.p == (1 << 3 | WIRE_BYTES)) {
@@ -104,8 +98,7 @@ size_t remote_write_label_run(struct str series)
     return (size_t)(end - (const unsigned char *)series.p);
 }
 
-uint32_t remote_write_labels(struct str run, struct label *out, uint32_t max)
-{
+uint32_t remote_write_labels(struct str run, struct label *out, uint32_t max) {
     struct cur c = cur_from(run);
     uint32_t n = 0;
     while (!cur_done(&c)) {
@@ -119,12 +112,11 @@ uint32_t remote_write_labels(struct str run, struct label *out, uint32_t max)
     return cur_ok(&c) ? n : UINT32_MAX;
 }
 
-bool remote_write_meta(struct str message, struct metric_meta *out)
-{
+bool remote_write_meta(struct str message, struct metric_meta *out) {
     struct cur c = cur_from(message);
     *out = (struct metric_meta){{"", 0}, {"", 0}, {"", 0}, METRIC_UNKNOWN};
-    /* prompb.MetricMetadata.MetricType: 0 unknown, 1 counter, 2 gauge, 3 histogram, 4 gaugehistogram,
-     * 5 summary, 6 info, 7 stateset: the order of enum metric_type. */
+    /* prompb.MetricMetadata.MetricType: 0 unknown, 1 counter, 2 gauge, 3 histogram, 4
+     * gaugehistogram, 5 summary, 6 info, 7 stateset: the order of enum metric_type. */
     while (!cur_done(&c)) {
         uint64_t tag = cur_varint(&c);
         if (tag == (1 << 3 | WIRE_VARINT)) {
@@ -143,25 +135,24 @@ bool remote_write_meta(struct str message, struct metric_meta *out)
     return cur_ok(&c);
 }
 
-static size_t varint_size(uint64_t v)
-{
+static size_t varint_size(uint64_t v) {
     size_t n = 1;
     for (; v >= 0x80; v >>= 7)
         n++;
     return n;
 }
 
-static size_t bytes_size(struct str s) { return 1 + varint_size(s.n) + s.n; }
+static size_t bytes_size(struct str s) {
+    return 1 + varint_size(s.n) + s.n;
+}
 
-static void put_bytes(struct buf *b, char tag, struct str s)
-{
+static void put_bytes(struct buf *b, char tag, struct str s) {
     buf_putc(b, tag);
     buf_varint(b, s.n);
     buf_puts(b, s);
 }
 
-void remote_write_put_labels(struct buf *b, struct labels ls)
-{
+void remote_write_put_labels(struct buf *b, struct labels ls) {
     for (uint32_t i = 0; i < ls.n; i++) {
         buf_putc(b, 1 << 3 | WIRE_BYTES);
         buf_varint(b, bytes_size(ls.l[i].name) + bytes_size(ls.l[i].value));
@@ -170,8 +161,8 @@ void remote_write_put_labels(struct buf *b, struct labels ls)
     }
 }
 
-void remote_write_put_series(struct buf *b, struct labels ls, const struct sample *samples, size_t n)
-{
+void remote_write_put_series(struct buf *b, struct labels ls, const struct sample *samples,
+                             size_t n) {
     size_t bytes = 0;
     for (uint32_t i = 0; i < ls.n; i++) {
         size_t k = bytes_size(ls.l[i].name) + bytes_size(ls.l[i].value);
@@ -192,8 +183,7 @@ void remote_write_put_series(struct buf *b, struct labels ls, const struct sampl
     }
 }
 
-void remote_write_put_meta(struct buf *b, const struct metric_meta *m)
-{
+void remote_write_put_meta(struct buf *b, const struct metric_meta *m) {
     size_t n = 2 + bytes_size(m->metric) + bytes_size(m->help) + bytes_size(m->unit);
     buf_putc(b, 3 << 3 | WIRE_BYTES);
     buf_varint(b, n);

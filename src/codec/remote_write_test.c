@@ -1,8 +1,8 @@
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "codec/remote_write.h"
 #include "codec/snappy.h"
@@ -10,15 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct labels two(struct label *l)
-{
+static struct labels two(struct label *l) {
     l[0] = (struct label){STR("__name__"), STR("up")};
     l[1] = (struct label){STR("job"), STR("node")};
     return (struct labels){l, 2};
 }
 
-static void test_round_trip(void **unused)
-{
+static void test_round_trip(void **unused) {
     (void)unused;
     struct label l[2], back[4];
     struct labels ls = two(l);
@@ -46,15 +44,16 @@ static void test_round_trip(void **unused)
     assert_int_equal(remote_write_part(&s, &label, &got), RW_PART_END);
     assert_int_equal(remote_write_next(&c, &message), RW_META);
     assert_true(remote_write_meta(message, &m));
-    assert_true(str_eqz(m.metric, "up") && str_eqz(m.help, "Whether it is up.") && m.type == METRIC_GAUGE);
+    assert_true(str_eqz(m.metric, "up") && str_eqz(m.help, "Whether it is up.") &&
+                m.type == METRIC_GAUGE);
     assert_int_equal(remote_write_next(&c, &message), RW_END);
     buf_deinit(&b);
     buf_deinit(&run);
 }
 
-/* Every truncation of a valid body is either a shorter valid body or an error; nothing reads past the end. */
-static void test_truncated(void **unused)
-{
+/* Every truncation of a valid body is either a shorter valid body or an error; nothing reads past
+ * the end. */
+static void test_truncated(void **unused) {
     (void)unused;
     struct label l[2], label;
     struct sample sample = {1, 2};
@@ -75,11 +74,12 @@ static void test_truncated(void **unused)
     buf_deinit(&b);
 }
 
-static void test_unknown_fields(void **unused)
-{
+static void test_unknown_fields(void **unused) {
     (void)unused;
-    /* fields 2 (varint), 5 (fixed32), 6 (fixed64), 7 (bytes) around an empty time series; then group type 3: bad */
-    static const char ok[] = "\x10\x96\x01\x2d\1\2\3\4\x31\1\2\3\4\5\6\7\x08\x3a\x02hi\x0a\x00", bad[] = "\x0b\x0c";
+    /* fields 2 (varint), 5 (fixed32), 6 (fixed64), 7 (bytes) around an empty time series; then
+     * group type 3: bad */
+    static const char ok[] = "\x10\x96\x01\x2d\1\2\3\4\x31\1\2\3\4\5\6\7\x08\x3a\x02hi\x0a\x00",
+                      bad[] = "\x0b\x0c";
     struct cur c = cur_from(str_make(ok, sizeof(ok) - 1));
     struct str m;
     assert_int_equal(remote_write_next(&c, &m), RW_SERIES);
@@ -89,8 +89,7 @@ static void test_unknown_fields(void **unused)
     assert_int_equal(remote_write_next(&c, &m), RW_BAD);
 }
 
-static void test_snappy(void **unused)
-{
+static void test_snappy(void **unused) {
     (void)unused;
     struct buf plain = BUF_INIT, packed = BUF_INIT, back = BUF_INIT;
     struct err err = {0};
@@ -104,7 +103,8 @@ static void test_snappy(void **unused)
     buf_reset(&back);
     assert_false(snappy_block_decode(buf_view(&packed), plain.n - 1, &back, &err));
     assert_int_equal(err.code, ERR_TOO_LARGE);
-    assert_false(snappy_block_decode(str_sub(buf_view(&packed), 0, packed.n / 2), plain.n, &back, &err));
+    assert_false(
+        snappy_block_decode(str_sub(buf_view(&packed), 0, packed.n / 2), plain.n, &back, &err));
     assert_int_equal(err.code, ERR_BAD_INPUT);
     assert_false(snappy_block_decode(STR("\xff\xff\xff\xff\xff\xff"), 1 << 20, &back, &err));
     assert_false(snappy_block_decode(STR(""), 1 << 20, &back, &err));
@@ -118,8 +118,7 @@ int fuzz_remote_write(const uint8_t *data, size_t n);
 #define LLVMFuzzerTestOneInput fuzz_remote_write
 #include "codec/remote_write_fuzz.c"
 
-static void test_corpus(void **unused)
-{
+static void test_corpus(void **unused) {
     (void)unused;
     static const char *const names[] = {"plain", "snappy"};
     for (size_t k = 0; k < 2; k++) {
@@ -141,10 +140,10 @@ static void test_corpus(void **unused)
     }
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_truncated),
-                                       cmocka_unit_test(test_unknown_fields), cmocka_unit_test(test_snappy),
-                                       cmocka_unit_test(test_corpus)};
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_unknown_fields), cmocka_unit_test(test_snappy),
+        cmocka_unit_test(test_corpus)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

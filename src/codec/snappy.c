@@ -2,22 +2,22 @@
 
 #include <snappy-c.h>
 
-bool snappy_block_length(struct str block, size_t *out, struct err *err)
-{
+bool snappy_block_length(struct str block, size_t *out, struct err *err) {
     size_t n = 0;
     if (!block.n || snappy_uncompressed_length(block.p, block.n, &n) != SNAPPY_OK)
-        return err_set(err, ERR_BAD_INPUT, "expected a snappy block, found %zu bytes without a valid length", block.n);
+        return err_set(err, ERR_BAD_INPUT,
+                       "expected a snappy block, found %zu bytes without a valid length", block.n);
     *out = n;
     return true;
 }
 
-bool snappy_block_decode(struct str block, size_t bytes_max, struct buf *out, struct err *err)
-{
+bool snappy_block_decode(struct str block, size_t bytes_max, struct buf *out, struct err *err) {
     size_t n;
     if (!snappy_block_length(block, &n, err))
         return false;
     if (n > bytes_max)
-        return err_set(err, ERR_TOO_LARGE, "snappy block claims %zu bytes; at most %zu are allowed", n, bytes_max);
+        return err_set(err, ERR_TOO_LARGE, "snappy block claims %zu bytes; at most %zu are allowed",
+                       n, bytes_max);
     if (!buf_reserve(out, n + 1))
         return err_set(err, ERR_INTERNAL, "out of memory for a snappy block of %zu bytes", n);
     size_t got = n;
@@ -28,8 +28,7 @@ bool snappy_block_decode(struct str block, size_t bytes_max, struct buf *out, st
     return true;
 }
 
-bool snappy_block_encode(struct str plain, struct buf *out, struct err *err)
-{
+bool snappy_block_encode(struct str plain, struct buf *out, struct err *err) {
     size_t n = snappy_max_compressed_length(plain.n);
     if (!buf_reserve(out, n + 1))
         return err_set(err, ERR_INTERNAL, "out of memory compressing %zu bytes", plain.n);

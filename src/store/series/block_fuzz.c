@@ -7,11 +7,12 @@
 
 enum { BYTES_MAX = 1 << 16, FOOTER_SECTIONS = 64 };
 
-static void put32(uint8_t *p, uint32_t v) { memcpy(p, &v, 4); }
+static void put32(uint8_t *p, uint32_t v) {
+    memcpy(p, &v, 4);
+}
 
 /* Makes the checksums right, so that what lies behind them is reached. */
-static void seal(uint8_t *p, size_t n)
-{
+static void seal(uint8_t *p, size_t n) {
     uint8_t *f = p + n - BLOCK_FOOTER_BYTES;
     memcpy(p, BLOCK_MAGIC, 8);
     put32(p + 8, BLOCK_VERSION);
@@ -31,8 +32,7 @@ static void seal(uint8_t *p, size_t n)
 
 /* First byte: 1 = seal. Then the file. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     if (n < 1 || n > BYTES_MAX)
         return 0;
     uint8_t *p = aligned_alloc(64, (n + 63) & ~(size_t)63);

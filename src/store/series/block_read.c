@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static bool parse_footer(struct block *b, struct err *err)
-{
+static bool parse_footer(struct block *b, struct err *err) {
     const uint8_t *f = b->map.p + b->map.n - BLOCK_FOOTER_BYTES;
     uint32_t crc, version;
     memcpy(&version, b->map.p + 8, 4);
@@ -19,7 +18,8 @@ static bool parse_footer(struct block *b, struct err *err)
         return err_set(err, ERR_CORRUPT, "%s: the header is not what was written", b->path);
     if (version > BLOCK_VERSION)
         return err_set(err, ERR_CONFLICT,
-                       "%s was written by a newer hinomi (format %u, this one knows %d); run that version, or restore a "
+                       "%s was written by a newer hinomi (format %u, this one knows %d); run that "
+                       "version, or restore a "
                        "backup made before the upgrade",
                        b->path, version, BLOCK_VERSION);
     memcpy(&crc, f + BLOCK_FOOTER_BYTES - 4, 4);
@@ -45,25 +45,25 @@ static bool parse_footer(struct block *b, struct err *err)
         if (s->offset > b->map.n || s->bytes > b->map.n - s->offset || s->offset % 8)
             return err_set(err, ERR_CORRUPT, "%s: a section lies outside of the file", b->path);
     }
-    if (b->section[SECTION_SERIES].bytes != (uint64_t)b->info.series * sizeof(struct block_series_entry) ||
+    if (b->section[SECTION_SERIES].bytes !=
+            (uint64_t)b->info.series * sizeof(struct block_series_entry) ||
         b->section[SECTION_COLS].bytes != b->n_cols * sizeof(struct block_col_entry) ||
         b->section[SECTION_SEGS].bytes != b->n_segs * sizeof(struct block_seg_entry) ||
         b->section[SECTION_NAMES].bytes != b->n_names * sizeof(struct block_name_entry) ||
         b->section[SECTION_PAIRS].bytes != b->n_pairs * sizeof(struct block_pair_entry))
-        return err_set(err, ERR_CORRUPT, "%s: a section does not have the size that its count asks for", b->path);
+        return err_set(err, ERR_CORRUPT,
+                       "%s: a section does not have the size that its count asks for", b->path);
     return true;
 }
 
-static bool parse_map(struct block *b, struct err *err)
-{
+static bool parse_map(struct block *b, struct err *err) {
     if (b->map.n < BLOCK_HEADER_BYTES + BLOCK_FOOTER_BYTES)
-        return err_set(err, ERR_CORRUPT, "%s has %zu bytes; a block has at least %d", b->path, b->map.n,
-                       BLOCK_HEADER_BYTES + BLOCK_FOOTER_BYTES);
+        return err_set(err, ERR_CORRUPT, "%s has %zu bytes; a block has at least %d", b->path,
+                       b->map.n, BLOCK_HEADER_BYTES + BLOCK_FOOTER_BYTES);
     return parse_footer(b, err);
 }
 
-struct block *block_open(const char *dir, const char *name, struct err *err)
-{
+struct block *block_open(const char *dir, const char *name, struct err *err) {
     struct block *b = calloc(1, sizeof(*b));
     if (!b) {
         err_set(err, ERR_INTERNAL, "out of memory opening %s", name);
@@ -80,8 +80,7 @@ struct block *block_open(const char *dir, const char *name, struct err *err)
     return b;
 }
 
-struct block *block_view(struct str bytes, struct err *err)
-{
+struct block *block_view(struct str bytes, struct err *err) {
     struct block *b = calloc(1, sizeof(*b));
     if (!b) {
         err_set(err, ERR_INTERNAL, "out of memory");
@@ -97,14 +96,12 @@ struct block *block_view(struct str bytes, struct err *err)
     return b;
 }
 
-struct block *block_ref(struct block *b)
-{
+struct block *block_ref(struct block *b) {
     atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
     return b;
 }
 
-void block_unref(struct block *b)
-{
+void block_unref(struct block *b) {
     if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
         return;
     if (!b->borrowed)
@@ -114,56 +111,57 @@ void block_unref(struct block *b)
     free(b);
 }
 
-static const void *section(const struct block *b, int i) { return b->map.p + b->section[i].offset; }
+static const void *section(const struct block *b, int i) {
+    return b->map.p + b->section[i].offset;
+}
 
-static bool corrupt(struct block *b, struct err *err, const char *what)
-{
+static bool corrupt(struct block *b, struct err *err, const char *what) {
     if (!atomic_exchange(&b->corrupt, true))
         (void)snprintf(b->why, sizeof(b->why), "%s", what);
-    return err_set(err, ERR_CORRUPT, "block %s: %s; it will be set aside, and what it alone held cannot be answered",
+    return err_set(err, ERR_CORRUPT,
+                   "block %s: %s; it will be set aside, and what it alone held cannot be answered",
                    b->name, what);
 }
 
-const struct block_col_entry *block_col(const struct block *b, uint32_t i)
-{
+const struct block_col_entry *block_col(const struct block *b, uint32_t i) {
     return (const struct block_col_entry *)section(b, SECTION_COLS) + i;
 }
-const struct block_seg_entry *block_seg(const struct block *b, uint32_t i)
-{
+const struct block_seg_entry *block_seg(const struct block *b, uint32_t i) {
     return (const struct block_seg_entry *)section(b, SECTION_SEGS) + i;
 }
-const struct block_series_entry *block_series(const struct block *b, uint32_t i)
-{
+const struct block_series_entry *block_series(const struct block *b, uint32_t i) {
     return (const struct block_series_entry *)section(b, SECTION_SERIES) + i;
 }
-const struct block_name_entry *block_names(const struct block *b) { return section(b, SECTION_NAMES); }
-static const struct block_pair_entry *pair_at(const struct block *b, uint32_t i)
-{
+const struct block_name_entry *block_names(const struct block *b) {
+    return section(b, SECTION_NAMES);
+}
+static const struct block_pair_entry *pair_at(const struct block *b, uint32_t i) {
     return (const struct block_pair_entry *)section(b, SECTION_PAIRS) + i;
 }
-static struct str text_at(const struct block *b, uint32_t at, uint32_t n)
-{
+static struct str text_at(const struct block *b, uint32_t at, uint32_t n) {
     return str_make((const char *)section(b, SECTION_TEXT) + at, n);
 }
-struct str block_name_text(const struct block *b, uint32_t i)
-{
+struct str block_name_text(const struct block *b, uint32_t i) {
     return text_at(b, block_names(b)[i].text, block_names(b)[i].bytes);
 }
-struct str block_pair_text(const struct block *b, uint32_t i) { return text_at(b, pair_at(b, i)->text, pair_at(b, i)->bytes); }
+struct str block_pair_text(const struct block *b, uint32_t i) {
+    return text_at(b, pair_at(b, i)->text, pair_at(b, i)->bytes);
+}
 
 /* References between sections, so that nothing below needs to check again. */
-static bool check_refs(const struct block *b)
-{
+static bool check_refs(const struct block *b) {
     uint64_t text = b->section[SECTION_TEXT].bytes, pair = 0, seg = 0;
     for (uint32_t i = 0; i < b->n_names; i++) {
         const struct block_name_entry *n = &block_names(b)[i];
-        if ((uint64_t)n->text + n->bytes > text || n->first_pair != pair || n->n_pairs > b->n_pairs - pair)
+        if ((uint64_t)n->text + n->bytes > text || n->first_pair != pair ||
+            n->n_pairs > b->n_pairs - pair)
             return false;
         pair += n->n_pairs;
     }
     for (uint32_t i = 0; i < b->n_pairs; i++) {
         const struct block_pair_entry *p = pair_at(b, i);
-        if ((uint64_t)p->text + p->bytes > text || p->posting >= b->section[SECTION_POSTINGS].bytes || p->name >= b->n_names)
+        if ((uint64_t)p->text + p->bytes > text ||
+            p->posting >= b->section[SECTION_POSTINGS].bytes || p->name >= b->n_names)
             return false;
     }
     for (uint32_t i = 0; i < b->n_cols; i++) {
@@ -174,7 +172,8 @@ static bool check_refs(const struct block *b)
         seg += n;
     }
     for (uint32_t i = 0; i < b->n_segs; i++)
-        if (block_seg(b, i)->offset > b->map.n || block_seg(b, i)->bytes > b->map.n - block_seg(b, i)->offset)
+        if (block_seg(b, i)->offset > b->map.n ||
+            block_seg(b, i)->bytes > b->map.n - block_seg(b, i)->offset)
             return false;
     for (uint32_t i = 0; i < b->info.series; i++) {
         const struct block_series_entry *e = block_series(b, i);
@@ -184,7 +183,8 @@ static bool check_refs(const struct block *b)
     }
     struct cur c = cur_from(str_make(section(b, SECTION_LABELS), b->section[SECTION_LABELS].bytes));
     for (uint32_t i = 0; i < b->info.series; i++) {
-        if (block_series(b, i)->labels != (size_t)((const char *)c.p - (const char *)section(b, SECTION_LABELS)))
+        if (block_series(b, i)->labels !=
+            (size_t)((const char *)c.p - (const char *)section(b, SECTION_LABELS)))
             return false;
         uint64_t n = cur_varint(&c);
         if (n > LIMIT_LABELS_PER_SERIES)
@@ -196,8 +196,7 @@ static bool check_refs(const struct block *b)
     return cur_ok(&c) && cur_done(&c) && pair == b->n_pairs && seg == b->n_segs;
 }
 
-bool block_check_index(struct block *b, struct err *err)
-{
+bool block_check_index(struct block *b, struct err *err) {
     int state = atomic_load_explicit(&b->index_state, memory_order_acquire);
     if (state == 0) {
         state = 1;
@@ -211,8 +210,7 @@ bool block_check_index(struct block *b, struct err *err)
     return state == 1 || corrupt(b, err, "its index is not what was written");
 }
 
-struct labels block_labels(const struct block *b, uint32_t id, struct label *storage)
-{
+struct labels block_labels(const struct block *b, uint32_t id, struct label *storage) {
     const struct block_section *s = &b->section[SECTION_LABELS];
     uint32_t at = block_series(b, id)->labels;
     struct cur c = cur_from(str_make((const char *)section(b, SECTION_LABELS) + at, s->bytes - at));
@@ -227,8 +225,7 @@ struct labels block_labels(const struct block *b, uint32_t id, struct label *sto
     return (struct labels){storage, n};
 }
 
-uint32_t block_find(const struct block *b, struct labels ls)
-{
+uint32_t block_find(const struct block *b, struct labels ls) {
     struct label storage[LIMIT_LABELS_PER_SERIES];
     uint32_t lo = 0, hi = b->info.series;
     while (lo < hi) {
@@ -246,8 +243,7 @@ uint32_t block_find(const struct block *b, struct labels ls)
 
 /* Index */
 
-static bool posting_runs(struct cur *c, uint64_t n, uint32_t series, roaring_bitmap_t *r)
-{
+static bool posting_runs(struct cur *c, uint64_t n, uint32_t series, roaring_bitmap_t *r) {
     uint64_t end = 0;
     for (uint64_t i = 0; i < n; i++) {
         uint64_t gap = cur_varint(c), more = cur_varint(c);
@@ -259,8 +255,7 @@ static bool posting_runs(struct cur *c, uint64_t n, uint32_t series, roaring_bit
     return true;
 }
 
-static bool posting_list(struct cur *c, uint64_t n, uint32_t series, roaring_bitmap_t *r)
-{
+static bool posting_list(struct cur *c, uint64_t n, uint32_t series, roaring_bitmap_t *r) {
     uint32_t ids[512], k = 0;
     uint64_t id = 0;
     for (uint64_t i = 0; i < n; i++) {
@@ -276,10 +271,10 @@ static bool posting_list(struct cur *c, uint64_t n, uint32_t series, roaring_bit
     return true;
 }
 
-roaring_bitmap_t *block_posting(const struct block *b, uint32_t pair)
-{
+roaring_bitmap_t *block_posting(const struct block *b, uint32_t pair) {
     uint32_t at = pair_at(b, pair)->posting;
-    struct cur c = cur_from(str_make((const char *)section(b, SECTION_POSTINGS) + at, b->section[SECTION_POSTINGS].bytes - at));
+    struct cur c = cur_from(str_make((const char *)section(b, SECTION_POSTINGS) + at,
+                                     b->section[SECTION_POSTINGS].bytes - at));
     unsigned kind = cur_u8(&c);
     uint64_t n = cur_varint(&c);
     roaring_bitmap_t *r = roaring_bitmap_create();
@@ -292,8 +287,7 @@ roaring_bitmap_t *block_posting(const struct block *b, uint32_t pair)
     return ok ? r : NULL;
 }
 
-static const struct block_name_entry *find_name(const struct block *b, struct str name)
-{
+static const struct block_name_entry *find_name(const struct block *b, struct str name) {
     uint32_t lo = 0, hi = b->n_names;
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
@@ -308,14 +302,13 @@ static const struct block_name_entry *find_name(const struct block *b, struct st
     return NULL;
 }
 
-static roaring_bitmap_t *ix_all(void *self)
-{
+static roaring_bitmap_t *ix_all(void *self) {
     const struct block *b = self;
-    return b->info.series ? roaring_bitmap_from_range(0, b->info.series, 1) : roaring_bitmap_create();
+    return b->info.series ? roaring_bitmap_from_range(0, b->info.series, 1)
+                          : roaring_bitmap_create();
 }
 
-static roaring_bitmap_t *ix_get(void *self, struct str name, struct str value)
-{
+static roaring_bitmap_t *ix_get(void *self, struct str name, struct str value) {
     const struct block *b = self;
     const struct block_name_entry *n = find_name(b, name);
     uint32_t lo = n ? n->first_pair : 0, hi = n ? n->first_pair + n->n_pairs : 0;
@@ -332,8 +325,7 @@ static roaring_bitmap_t *ix_get(void *self, struct str name, struct str value)
     return roaring_bitmap_create();
 }
 
-static roaring_bitmap_t *ix_scan(void *self, const struct matcher *m, bool want)
-{
+static roaring_bitmap_t *ix_scan(void *self, const struct matcher *m, bool want) {
     const struct block *b = self;
     const struct block_name_entry *n = find_name(b, m->name);
     roaring_bitmap_t *sum = roaring_bitmap_create();
@@ -351,28 +343,30 @@ static roaring_bitmap_t *ix_scan(void *self, const struct matcher *m, bool want)
     return sum;
 }
 
-struct pindex block_index(struct block *b) { return (struct pindex){b, ix_all, ix_get, ix_scan}; }
+struct pindex block_index(struct block *b) {
+    return (struct pindex){b, ix_all, ix_get, ix_scan};
+}
 
 /* Data */
 
-bool block_read_seg(struct block *b, uint32_t seg, size_t n, int64_t *out, struct err *err)
-{
+bool block_read_seg(struct block *b, uint32_t seg, size_t n, int64_t *out, struct err *err) {
     const struct block_seg_entry *s = block_seg(b, seg);
     const uint8_t *p = b->map.p + s->offset;
-    if (crc32c(0, p, s->bytes) != s->crc || !valcodec_ints_decode(str_make((const char *)p, s->bytes), out, n) ||
+    if (crc32c(0, p, s->bytes) != s->crc ||
+        !valcodec_ints_decode(str_make((const char *)p, s->bytes), out, n) ||
         out[0] != s->first_ts || out[n - 1] != s->last_ts)
         return corrupt(b, err, "timestamps are not what was written");
     return true;
 }
 
-bool block_read_values(struct block *b, const struct block_series_entry *e, uint32_t from, uint32_t n, double *out,
-                       struct err *err)
-{
+bool block_read_values(struct block *b, const struct block_series_entry *e, uint32_t from,
+                       uint32_t n, double *out, struct err *err) {
     assert(n && (uint64_t)from + n <= e->n);
     uint64_t offset = e->data;
     uint32_t at = 0, end = from + n;
     while (at < end) {
-        uint32_t room = VALCODEC_N_MAX - (e->start + at) % VALCODEC_N_MAX, k = e->n - at < room ? e->n - at : room;
+        uint32_t room = VALCODEC_N_MAX - (e->start + at) % VALCODEC_N_MAX,
+                 k = e->n - at < room ? e->n - at : room;
         uint32_t bytes, crc;
         if (b->map.n - offset < BLOCK_CHUNK_HEADER_BYTES)
             return corrupt(b, err, "a chunk lies outside of the file");
@@ -399,8 +393,7 @@ bool block_read_values(struct block *b, const struct block_series_entry *e, uint
     return true;
 }
 
-bool block_verify(struct block *b, struct err *err)
-{
+bool block_verify(struct block *b, struct err *err) {
     if (!block_check_index(b, err))
         return false;
     if (crc32c(0, b->map.p, b->map.n - BLOCK_FOOTER_BYTES) != b->file_crc)
@@ -433,7 +426,8 @@ bool block_verify(struct block *b, struct err *err)
     for (uint32_t i = 0; ok && i < b->info.series; i++) {
         const struct block_series_entry *e = block_series(b, i);
         for (uint32_t at = 0; ok && at < e->n;) {
-            uint32_t room = VALCODEC_N_MAX - (e->start + at) % VALCODEC_N_MAX, k = e->n - at < room ? e->n - at : room;
+            uint32_t room = VALCODEC_N_MAX - (e->start + at) % VALCODEC_N_MAX,
+                     k = e->n - at < room ? e->n - at : room;
             ok = block_read_values(b, e, at, k, v, err);
             at += k;
         }

@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #define FLUSH_BYTES ((size_t)1 << 20)
-#define JOIN_ENTRIES (1u << 16) /* where timestamp columns hold which moment; a miss costs a column, not truth */
+#define JOIN_ENTRIES                                                                               \
+    (1u << 16) /* where timestamp columns hold which moment; a miss costs a column, not truth */
 
 struct wcol {
     int64_t *ts;
@@ -37,24 +38,26 @@ struct wjoin_run {
 struct block_writer {
     char tmp[SIO_PATH_MAX], path[SIO_PATH_MAX], dir[SIO_PATH_MAX];
     int fd;
-    uint64_t offset; /* of the file's end, buffered bytes included */
+    uint64_t offset;   /* of the file's end, buffered bytes included */
     uint32_t file_crc; /* of everything up to offset */
     struct buf out;
     struct block_info info;
     struct wcol *cols;
     uint32_t n_cols, cap_cols;
     struct wjoin *join;
-    struct wjoin_run *runs; /* by hash of the whole run: scrapes of many targets interleave in label order */
+    struct wjoin_run
+        *runs; /* by hash of the whole run: scrapes of many targets interleave in label order */
     struct map pairs; /* name 0xff value -> struct wpair * */
     struct wpair **pair_v;
     uint32_t n_pairs, cap_pairs;
     uint32_t prev[LIMIT_LABELS_PER_SERIES], n_prev; /* pair numbers of the series before */
-    struct buf series, label_ids; /* entries; per series: u8 n, u32 pair numbers in order of appearance */
+    struct buf series,
+        label_ids; /* entries; per series: u8 n, u32 pair numbers in order of appearance */
     struct buf key;
 };
 
-struct block_writer *block_writer_new(const char *dir, const char *name, uint32_t level, struct err *err)
-{
+struct block_writer *block_writer_new(const char *dir, const char *name, uint32_t level,
+                                      struct err *err) {
     struct block_writer *w = calloc(1, sizeof(*w));
     if (w) {
         w->join = calloc(JOIN_ENTRIES, sizeof(*w->join));
@@ -97,8 +100,7 @@ struct block_writer *block_writer_new(const char *dir, const char *name, uint32_
     return w;
 }
 
-static void writer_free(struct block_writer *w)
-{
+static void writer_free(struct block_writer *w) {
     file_close(w->fd);
     buf_deinit(&w->out);
     buf_deinit(&w->series);
@@ -119,8 +121,7 @@ static void writer_free(struct block_writer *w)
     free(w);
 }
 
-void block_writer_abort(struct block_writer *w)
-{
+void block_writer_abort(struct block_writer *w) {
     if (!w)
         return;
     if (w->fd >= 0)
@@ -128,10 +129,11 @@ void block_writer_abort(struct block_writer *w)
     writer_free(w);
 }
 
-bool block_writer_empty(const struct block_writer *w) { return w->info.series == 0; }
+bool block_writer_empty(const struct block_writer *w) {
+    return w->info.series == 0;
+}
 
-static bool flush_out(struct block_writer *w, struct err *err)
-{
+static bool flush_out(struct block_writer *w, struct err *err) {
     if (!buf_ok(&w->out))
         return err_set(err, ERR_INTERNAL, "out of memory writing a block");
     if (!w->out.n)
@@ -143,8 +145,7 @@ static bool flush_out(struct block_writer *w, struct err *err)
     return true;
 }
 
-static bool put(struct block_writer *w, const void *p, size_t n, struct err *err)
-{
+static bool put(struct block_writer *w, const void *p, size_t n, struct err *err) {
     buf_put(&w->out, p, n);
     w->offset += n;
     w->file_crc = crc32c(w->file_crc, p, n);
@@ -153,13 +154,11 @@ static bool put(struct block_writer *w, const void *p, size_t n, struct err *err
 
 /* Timestamp columns */
 
-static struct wjoin *join_slot(struct block_writer *w, int64_t ts)
-{
+static struct wjoin *join_slot(struct block_writer *w, int64_t ts) {
     return &w->join[((uint64_t)ts * UINT64_C(0x9e3779b97f4a7c15)) >> 48];
 }
 
-static bool col_append(struct block_writer *w, uint32_t col, const int64_t *ts, size_t n)
-{
+static bool col_append(struct block_writer *w, uint32_t col, const int64_t *ts, size_t n) {
     struct wcol *c = &w->cols[col];
     if (c->n + n > c->cap) {
         size_t cap = c->n + n;
@@ -176,10 +175,10 @@ static bool col_append(struct block_writer *w, uint32_t col, const int64_t *ts, 
     return true;
 }
 
-/* A run that was added before: whole, as part of a column, or as the beginning of one that may grow. */
-static bool known_col(struct block_writer *w, struct wjoin_run *run, const int64_t *ts, size_t n, uint32_t *out_col,
-                      uint32_t *out_start)
-{
+/* A run that was added before: whole, as part of a column, or as the beginning of one that may
+ * grow. */
+static bool known_col(struct block_writer *w, struct wjoin_run *run, const int64_t *ts, size_t n,
+                      uint32_t *out_col, uint32_t *out_start) {
     if (run->n == n && memcmp(w->cols[run->col].ts + run->start, ts, n * sizeof(*ts)) == 0) {
         *out_col = run->col;
         *out_start = run->start;
@@ -190,15 +189,16 @@ static bool known_col(struct block_writer *w, struct wjoin_run *run, const int64
         return false;
     uint32_t col = j->col1 - 1, idx = j->idx;
     size_t have = w->cols[col].n - idx, k = have < n ? have : n;
-    if (memcmp(w->cols[col].ts + idx, ts, k * sizeof(*ts)) != 0 || (k < n && !col_append(w, col, ts + k, n - k)))
+    if (memcmp(w->cols[col].ts + idx, ts, k * sizeof(*ts)) != 0 ||
+        (k < n && !col_append(w, col, ts + k, n - k)))
         return false;
     *out_col = col;
     *out_start = idx;
     return true;
 }
 
-static bool find_col(struct block_writer *w, const int64_t *ts, size_t n, uint32_t *out_col, uint32_t *out_start)
-{
+static bool find_col(struct block_writer *w, const int64_t *ts, size_t n, uint32_t *out_col,
+                     uint32_t *out_start) {
     struct wjoin_run *run = &w->runs[hash_bytes(ts, n * sizeof(*ts)) % RUN_ENTRIES];
     if (known_col(w, run, ts, n, out_col, out_start)) {
         *run = (struct wjoin_run){*out_col, *out_start, (uint32_t)n};
@@ -223,8 +223,7 @@ static bool find_col(struct block_writer *w, const int64_t *ts, size_t n, uint32
 
 /* Labels */
 
-static struct wpair *pair_new(struct block_writer *w, struct label l)
-{
+static struct wpair *pair_new(struct block_writer *w, struct label l) {
     if (w->n_pairs == w->cap_pairs) {
         uint32_t cap = w->cap_pairs ? w->cap_pairs * 2 : 256;
         struct wpair **v = realloc(w->pair_v, cap * sizeof(struct wpair *));
@@ -249,8 +248,7 @@ static struct wpair *pair_new(struct block_writer *w, struct label l)
     return p;
 }
 
-static bool add_labels(struct block_writer *w, struct labels ls)
-{
+static bool add_labels(struct block_writer *w, struct labels ls) {
     uint32_t id = w->info.series;
     if (ls.n > LIMIT_LABELS_PER_SERIES)
         return false;
@@ -278,18 +276,19 @@ static bool add_labels(struct block_writer *w, struct labels ls)
     return buf_ok(&w->label_ids);
 }
 
-bool block_writer_add(struct block_writer *w, struct labels ls, const int64_t *ts, const double *v, size_t n,
-                      struct err *err)
-{
+bool block_writer_add(struct block_writer *w, struct labels ls, const int64_t *ts, const double *v,
+                      size_t n, struct err *err) {
     uint32_t col, start;
     assert(n && n < UINT32_MAX && w->info.series < BLOCK_SERIES_MAX);
     if (!find_col(w, ts, n, &col, &start) || !add_labels(w, ls))
         return err_set(err, ERR_INTERNAL, "out of memory writing a block");
     struct block_series_entry e = {w->offset, 0, col, start, (uint32_t)n};
     buf_put(&w->series, &e, sizeof(e));
-    static _Thread_local uint8_t space[BLOCK_CHUNK_HEADER_BYTES + VALCODEC_BYTES_MAX(VALCODEC_N_MAX)];
+    static _Thread_local uint8_t
+        space[BLOCK_CHUNK_HEADER_BYTES + VALCODEC_BYTES_MAX(VALCODEC_N_MAX)];
     for (size_t at = 0; at < n;) {
-        size_t room = VALCODEC_N_MAX - (start + at) % VALCODEC_N_MAX, k = n - at < room ? n - at : room;
+        size_t room = VALCODEC_N_MAX - (start + at) % VALCODEC_N_MAX,
+               k = n - at < room ? n - at : room;
         uint32_t bytes = (uint32_t)valcodec_encode(v + at, k, space + BLOCK_CHUNK_HEADER_BYTES);
         uint32_t crc = crc32c(crc32c(0, &bytes, 4), space + BLOCK_CHUNK_HEADER_BYTES, bytes);
         memcpy(space, &bytes, 4);
@@ -309,8 +308,8 @@ bool block_writer_add(struct block_writer *w, struct labels ls, const int64_t *t
 
 /* Sections */
 
-static bool put_section(struct block_writer *w, struct block_section *s, const struct buf *b, struct err *err)
-{
+static bool put_section(struct block_writer *w, struct block_section *s, const struct buf *b,
+                        struct err *err) {
     static const char zero[8];
     if (!buf_ok(b))
         return err_set(err, ERR_INTERNAL, "out of memory writing a block");
@@ -320,8 +319,7 @@ static bool put_section(struct block_writer *w, struct block_section *s, const s
     return put(w, b->p, b->n, err);
 }
 
-static bool put_columns(struct block_writer *w, struct block_section *sections, struct err *err)
-{
+static bool put_columns(struct block_writer *w, struct block_section *sections, struct err *err) {
     static _Thread_local uint8_t space[VALCODEC_BYTES_MAX(VALCODEC_N_MAX)];
     struct buf cols = BUF_INIT, segs = BUF_INIT;
     uint32_t n_segs = 0;
@@ -333,27 +331,27 @@ static bool put_columns(struct block_writer *w, struct block_section *sections, 
         for (uint32_t at = 0; ok && at < c->n; at += VALCODEC_N_MAX, n_segs++) {
             uint32_t k = c->n - at < VALCODEC_N_MAX ? c->n - at : VALCODEC_N_MAX;
             uint32_t bytes = (uint32_t)valcodec_ints_encode(c->ts + at, k, space);
-            struct block_seg_entry se = {w->offset, bytes, crc32c(0, space, bytes), c->ts[at], c->ts[at + k - 1]};
+            struct block_seg_entry se = {w->offset, bytes, crc32c(0, space, bytes), c->ts[at],
+                                         c->ts[at + k - 1]};
             buf_put(&segs, &se, sizeof(se));
             ok = put(w, space, bytes, err);
         }
     }
-    ok = ok && put_section(w, &sections[SECTION_COLS], &cols, err) && put_section(w, &sections[SECTION_SEGS], &segs, err);
+    ok = ok && put_section(w, &sections[SECTION_COLS], &cols, err) &&
+         put_section(w, &sections[SECTION_SEGS], &segs, err);
     buf_deinit(&cols);
     buf_deinit(&segs);
     return ok;
 }
 
-static int cmp_pairs(const void *a, const void *b)
-{
+static int cmp_pairs(const void *a, const void *b) {
     const struct wpair *x = *(struct wpair *const *)a, *y = *(struct wpair *const *)b;
     int c = str_cmp(x->name, y->name);
     return c ? c : str_cmp(x->value, y->value);
 }
 
 /* A list of differences, or runs of neighbours: whichever is shorter. */
-static bool put_posting(struct block_writer *w, struct buf *out, const struct wpair *p)
-{
+static bool put_posting(struct block_writer *w, struct buf *out, const struct wpair *p) {
     struct buf *runs = &w->key;
     struct cur c = cur_from(buf_view(&p->ids));
     uint32_t id = 0, from = 0, end = 0, n_runs = 0; /* [from, end) is the run at hand */
@@ -381,10 +379,10 @@ static bool put_posting(struct block_writer *w, struct buf *out, const struct wp
     return buf_ok(runs) && buf_ok(out);
 }
 
-/* names, pairs, their text and postings; afterwards pair_v[i]->sorted is still by appearance: map[] has the rank */
-static bool put_symbols(struct block_writer *w, struct block_section *sections, uint32_t *rank, uint32_t *out_names,
-                        struct err *err)
-{
+/* names, pairs, their text and postings; afterwards pair_v[i]->sorted is still by appearance: map[]
+ * has the rank */
+static bool put_symbols(struct block_writer *w, struct block_section *sections, uint32_t *rank,
+                        uint32_t *out_names, struct err *err) {
     struct wpair **v = malloc((w->n_pairs + 1) * sizeof(struct wpair *));
     struct buf names = BUF_INIT, pairs = BUF_INIT, text = BUF_INIT, postings = BUF_INIT;
     bool ok = v != NULL;
@@ -404,7 +402,8 @@ static bool put_symbols(struct block_writer *w, struct block_section *sections, 
             n_names++;
         }
         name.n_pairs++;
-        struct block_pair_entry p = {(uint32_t)text.n, (uint32_t)v[i]->value.n, (uint32_t)postings.n, n_names - 1};
+        struct block_pair_entry p = {(uint32_t)text.n, (uint32_t)v[i]->value.n,
+                                     (uint32_t)postings.n, n_names - 1};
         buf_puts(&text, v[i]->value);
         buf_put(&pairs, &p, sizeof(p));
         ok = put_posting(w, &postings, v[i]);
@@ -414,7 +413,8 @@ static bool put_symbols(struct block_writer *w, struct block_section *sections, 
     if (!ok || text.n > UINT32_MAX || postings.n > UINT32_MAX)
         ok = err_set(err, ERR_INTERNAL, "out of memory, or too many labels for one block");
     ok = ok && put_section(w, &sections[SECTION_NAMES], &names, err) &&
-         put_section(w, &sections[SECTION_PAIRS], &pairs, err) && put_section(w, &sections[SECTION_TEXT], &text, err) &&
+         put_section(w, &sections[SECTION_PAIRS], &pairs, err) &&
+         put_section(w, &sections[SECTION_TEXT], &text, err) &&
          put_section(w, &sections[SECTION_POSTINGS], &postings, err);
     *out_names = n_names;
     buf_deinit(&names);
@@ -425,13 +425,15 @@ static bool put_symbols(struct block_writer *w, struct block_section *sections, 
     return ok;
 }
 
-static bool put_series(struct block_writer *w, struct block_section *sections, const uint32_t *rank, struct err *err)
-{
+static bool put_series(struct block_writer *w, struct block_section *sections, const uint32_t *rank,
+                       struct err *err) {
     struct buf labels = BUF_INIT;
     struct cur c = cur_from(buf_view(&w->label_ids));
     for (uint32_t i = 0; i < w->info.series; i++) {
         uint32_t at = (uint32_t)labels.n, n = cur_u8(&c);
-        memcpy(w->series.p + i * sizeof(struct block_series_entry) + offsetof(struct block_series_entry, labels), &at, 4);
+        memcpy(w->series.p + i * sizeof(struct block_series_entry) +
+                   offsetof(struct block_series_entry, labels),
+               &at, 4);
         buf_varint(&labels, n);
         for (uint32_t k = 0; k < n; k++)
             buf_varint(&labels, rank[cur_le32(&c)]);
@@ -442,8 +444,8 @@ static bool put_series(struct block_writer *w, struct block_section *sections, c
     return ok;
 }
 
-static bool put_footer(struct block_writer *w, const struct block_section *sections, uint32_t n_names, struct err *err)
-{
+static bool put_footer(struct block_writer *w, const struct block_section *sections,
+                       uint32_t n_names, struct err *err) {
     static const char zero[8];
     if (!put(w, zero, (8 - w->offset % 8) % 8, err))
         return false;
@@ -475,14 +477,13 @@ static bool put_footer(struct block_writer *w, const struct block_section *secti
     return ok;
 }
 
-bool block_writer_finish(struct block_writer *w, struct block_info *out, struct err *err)
-{
+bool block_writer_finish(struct block_writer *w, struct block_info *out, struct err *err) {
     struct block_section sections[SECTION_COUNT] = {0};
     uint32_t n_names = 0, *rank = calloc(w->n_pairs + 1, sizeof(*rank));
     bool ok = rank || err_set(err, ERR_INTERNAL, "out of memory writing a block");
     ok = ok && put_columns(w, sections, err) && put_symbols(w, sections, rank, &n_names, err) &&
-         put_series(w, sections, rank, err) && put_footer(w, sections, n_names, err) && flush_out(w, err) &&
-         sio_sync(w->fd, w->tmp, err);
+         put_series(w, sections, rank, err) && put_footer(w, sections, n_names, err) &&
+         flush_out(w, err) && sio_sync(w->fd, w->tmp, err);
     free(rank);
     ok = ok && sio_rename(w->tmp, w->path, err) && sio_sync_dir(w->dir, err);
     if (!ok) {

@@ -1,9 +1,10 @@
-/* Replays the fuzz targets' corpora (testdata/<target>/) and, from valid bytes, some random changes of them. */
+/* Replays the fuzz targets' corpora (testdata/<target>/) and, from valid bytes, some random changes
+ * of them. */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 int fuzz_block(const uint8_t *data, size_t n);
 int fuzz_wal(const uint8_t *data, size_t n);
@@ -24,8 +25,7 @@ int fuzz_valcodec(const uint8_t *data, size_t n);
 
 #include <stdio.h>
 
-static void replay(const char *target, int (*fn)(const uint8_t *, size_t))
-{
+static void replay(const char *target, int (*fn)(const uint8_t *, size_t)) {
     struct arena a = ARENA_INIT;
     struct err err = {0};
     char dir[512], path[1024], **names;
@@ -52,24 +52,21 @@ static void replay(const char *target, int (*fn)(const uint8_t *, size_t))
     arena_deinit(&a);
 }
 
-static void test_block(void **unused)
-{
+static void test_block(void **unused) {
     (void)unused;
     replay("block", fuzz_block);
 }
-static void test_wal(void **unused)
-{
+static void test_wal(void **unused) {
     (void)unused;
     replay("wal", fuzz_wal);
 }
-static void test_valcodec(void **unused)
-{
+static void test_valcodec(void **unused) {
     (void)unused;
     replay("valcodec", fuzz_valcodec);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_block), cmocka_unit_test(test_wal), cmocka_unit_test(test_valcodec)};
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_block), cmocka_unit_test(test_wal),
+                                       cmocka_unit_test(test_valcodec)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

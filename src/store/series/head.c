@@ -12,7 +12,8 @@
 #define NONE UINT32_MAX
 #define METRIC_KEY_BYTES 1024
 
-/* Generation memory: pages straight from the kernel, so that dropping a generation gives them back. */
+/* Generation memory: pages straight from the kernel, so that dropping a generation gives them back.
+ */
 
 #define GEN_PAGE_BYTES ((size_t)256 << 10)
 struct gen_page {
@@ -25,22 +26,19 @@ struct gen {
     size_t used;
 };
 
-static struct gen *gen_new(void)
-{
+static struct gen *gen_new(void) {
     struct gen *g = calloc(1, sizeof(*g));
     if (g)
         atomic_init(&g->refs, 1);
     return g;
 }
 
-struct gen *gen_ref(struct gen *g)
-{
+struct gen *gen_ref(struct gen *g) {
     atomic_fetch_add_explicit(&g->refs, 1, memory_order_relaxed);
     return g;
 }
 
-void gen_unref(struct gen *g)
-{
+void gen_unref(struct gen *g) {
     if (!g || atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) != 1)
         return;
     for (struct gen_page *p = g->page, *next; p; p = next) {
@@ -50,12 +48,14 @@ void gen_unref(struct gen *g)
     free(g);
 }
 
-static void *gen_alloc(struct gen *g, size_t bytes)
-{
+static void *gen_alloc(struct gen *g, size_t bytes) {
     bytes = (bytes + 7) & ~(size_t)7;
     if (!g->page || g->used + bytes > g->page->bytes) {
-        size_t want = bytes + sizeof(struct gen_page) > GEN_PAGE_BYTES ? bytes + sizeof(struct gen_page) : GEN_PAGE_BYTES;
-        struct gen_page *p = mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        size_t want = bytes + sizeof(struct gen_page) > GEN_PAGE_BYTES
+                          ? bytes + sizeof(struct gen_page)
+                          : GEN_PAGE_BYTES;
+        struct gen_page *p =
+            mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (p == MAP_FAILED)
             return NULL;
         p->next = g->page;
@@ -70,8 +70,7 @@ static void *gen_alloc(struct gen *g, size_t bytes)
 
 /* Set-up */
 
-bool head_init(struct head *h)
-{
+bool head_init(struct head *h) {
     *h = (struct head){.min_ts = INT64_MAX, .max_ts = INT64_MIN};
     h->gen = gen_new();
     h->live = roaring_bitmap_create();
@@ -79,15 +78,13 @@ bool head_init(struct head *h)
 }
 
 static void count_free(struct hcount *c);
-static void counts_deinit(struct hcount **v, uint32_t n)
-{
+static void counts_deinit(struct hcount **v, uint32_t n) {
     for (uint32_t i = 1; i <= n; i++)
         count_free(v[i]);
     free(v);
 }
 
-void head_deinit(struct head *h)
-{
+void head_deinit(struct head *h) {
     head_drop_frozen(h);
     for (uint32_t i = 0; i < h->n_slots; i++) {
         free(head_at(h, i)->raw);
@@ -124,8 +121,7 @@ void head_deinit(struct head *h)
 
 /* Series table */
 
-uint32_t head_find(const struct head *h, struct str run, uint64_t hash)
-{
+uint32_t head_find(const struct head *h, struct str run, uint64_t hash) {
     if (!h->table_n)
         return NONE;
     uint32_t tag = (uint32_t)(hash >> 32);
@@ -141,8 +137,7 @@ uint32_t head_find(const struct head *h, struct str run, uint64_t hash)
     }
 }
 
-static bool table_grow(struct head *h)
-{
+static bool table_grow(struct head *h) {
     uint32_t n = h->table_n ? h->table_n : 1024;
     while (n < (h->n_live + 1) * 2)
         n *= 2;
@@ -165,8 +160,7 @@ static bool table_grow(struct head *h)
     return true;
 }
 
-static uint32_t take_slot(struct head *h)
-{
+static uint32_t take_slot(struct head *h) {
     if (h->n_free)
         return h->free_slots[--h->n_free];
     if (h->n_slots == HEAD_SERIES_MAX)
@@ -184,8 +178,7 @@ static uint32_t take_slot(struct head *h)
     return h->n_slots++;
 }
 
-static bool give_slot(struct head *h, uint32_t slot)
-{
+static bool give_slot(struct head *h, uint32_t slot) {
     if (h->n_free == h->cap_free) {
         uint32_t cap = h->cap_free ? h->cap_free * 2 : 64;
         uint32_t *v = realloc(h->free_slots, cap * sizeof(*v));
@@ -198,8 +191,7 @@ static bool give_slot(struct head *h, uint32_t slot)
     return true;
 }
 
-static struct posting *pair_posting(struct head *h, struct str name, struct str value, bool make)
-{
+static struct posting *pair_posting(struct head *h, struct str name, struct str value, bool make) {
     struct map *values = map_get(&h->names, name);
     if (!values) {
         if (!make)
@@ -224,8 +216,7 @@ static struct posting *pair_posting(struct head *h, struct str name, struct str 
     return p;
 }
 
-static void unindex(struct head *h, uint32_t slot, struct labels ls)
-{
+static void unindex(struct head *h, uint32_t slot, struct labels ls) {
     for (uint32_t i = 0; i < ls.n; i++) {
         struct map *values = map_get(&h->names, ls.l[i].name);
         struct posting *p = values ? map_get(values, ls.l[i].value) : NULL;
@@ -243,8 +234,7 @@ static void unindex(struct head *h, uint32_t slot, struct labels ls)
     roaring_bitmap_remove(h->live, slot);
 }
 
-static bool index_series(struct head *h, uint32_t slot, struct labels ls)
-{
+static bool index_series(struct head *h, uint32_t slot, struct labels ls) {
     for (uint32_t i = 0; i < ls.n; i++) {
         struct posting *p = pair_posting(h, ls.l[i].name, ls.l[i].value, true);
         if (!p || !posting_add(p, slot)) {
@@ -256,9 +246,8 @@ static bool index_series(struct head *h, uint32_t slot, struct labels ls)
     return true;
 }
 
-uint32_t head_add(struct head *h, struct str run, uint64_t hash, struct labels ls, struct hcount *source,
-                  struct hcount *metric, int64_t flushed_max)
-{
+uint32_t head_add(struct head *h, struct str run, uint64_t hash, struct labels ls,
+                  struct hcount *source, struct hcount *metric, int64_t flushed_max) {
     if ((h->table_used + 1) * 4 > h->table_n * 3 && !table_grow(h))
         return NONE;
     uint8_t *raw = malloc(run.n);
@@ -294,17 +283,16 @@ uint32_t head_add(struct head *h, struct str run, uint64_t hash, struct labels l
     return slot;
 }
 
-static size_t metric_key(uint32_t source_index, struct str metric, char *key)
-{
-    size_t n = metric.n < METRIC_KEY_BYTES ? metric.n : METRIC_KEY_BYTES; /* longer ones count together */
+static size_t metric_key(uint32_t source_index, struct str metric, char *key) {
+    size_t n =
+        metric.n < METRIC_KEY_BYTES ? metric.n : METRIC_KEY_BYTES; /* longer ones count together */
     memcpy(key, &source_index, 4);
     if (n)
         memcpy(key + 4, metric.p, n);
     return n + 4;
 }
 
-static void count_free(struct hcount *c)
-{
+static void count_free(struct hcount *c) {
     if (!c)
         return;
     free((void *)(uintptr_t)c->name.p);
@@ -314,8 +302,7 @@ static void count_free(struct hcount *c)
 }
 
 /* A counter that counts nothing goes, so that names that come and go do not add up. */
-static void metric_release(struct head *h, uint32_t index)
-{
+static void metric_release(struct head *h, uint32_t index) {
     struct hcount *c = h->metric_v[index];
     if (--c->n || c->refused_series)
         return;
@@ -326,8 +313,7 @@ static void metric_release(struct head *h, uint32_t index)
     h->metric_hint = index;
 }
 
-void head_remove(struct head *h, uint32_t slot)
-{
+void head_remove(struct head *h, uint32_t slot) {
     struct hseries *s = head_at(h, slot);
     struct label storage[LIMIT_LABELS_PER_SERIES];
     assert(s->raw && s->cur.n == 0 && !s->cur.ooo);
@@ -348,17 +334,17 @@ void head_remove(struct head *h, uint32_t slot)
     (void)give_slot(h, slot);
 }
 
-struct labels head_labels(const struct hseries *s, struct label *storage)
-{
-    uint32_t n = remote_write_labels(str_make((const char *)s->raw, s->raw_n), storage, LIMIT_LABELS_PER_SERIES);
+struct labels head_labels(const struct hseries *s, struct label *storage) {
+    uint32_t n = remote_write_labels(str_make((const char *)s->raw, s->raw_n), storage,
+                                     LIMIT_LABELS_PER_SERIES);
     assert(n <= LIMIT_LABELS_PER_SERIES);
     return (struct labels){storage, n};
 }
 
 /* Sources and metrics */
 
-static struct hcount *count_new(struct hcount ***v, uint32_t *n, uint32_t *cap, uint32_t index, struct str name)
-{
+static struct hcount *count_new(struct hcount ***v, uint32_t *n, uint32_t *cap, uint32_t index,
+                                struct str name) {
     if (index + 1 >= *cap) {
         uint32_t k = *cap ? *cap * 2 : 16;
         struct hcount **p = realloc(*v, k * sizeof(struct hcount *));
@@ -385,8 +371,7 @@ static struct hcount *count_new(struct hcount ***v, uint32_t *n, uint32_t *cap, 
     return c;
 }
 
-struct hcount *head_source(struct head *h, struct str name)
-{
+struct hcount *head_source(struct head *h, struct str name) {
     struct hcount *c = map_get(&h->sources, name);
     if (c)
         return c;
@@ -399,20 +384,20 @@ struct hcount *head_source(struct head *h, struct str name)
     return c;
 }
 
-struct hcount *head_metric_find(const struct head *h, const struct hcount *source, struct str metric)
-{
+struct hcount *head_metric_find(const struct head *h, const struct hcount *source,
+                                struct str metric) {
     char key[4 + METRIC_KEY_BYTES];
     return map_get(&h->metrics, str_make(key, metric_key(source->index, metric, key)));
 }
 
-struct hcount *head_metric(struct head *h, struct hcount *source, struct str metric)
-{
+struct hcount *head_metric(struct head *h, struct hcount *source, struct str metric) {
     struct hcount *c = head_metric_find(h, source, metric);
     if (c)
         return c;
     char key[4 + METRIC_KEY_BYTES];
     size_t n = metric_key(source->index, metric, key);
-    uint32_t index = h->metric_hint && !h->metric_v[h->metric_hint] ? h->metric_hint : h->n_metrics + 1;
+    uint32_t index =
+        h->metric_hint && !h->metric_v[h->metric_hint] ? h->metric_hint : h->n_metrics + 1;
     c = count_new(&h->metric_v, &h->n_metrics, &h->cap_metrics, index, metric);
     if (!c)
         return NULL;
@@ -421,7 +406,8 @@ struct hcount *head_metric(struct head *h, struct hcount *source, struct str met
         count_free(c);
         return NULL;
     }
-    for (h->metric_hint = 0; index < h->n_metrics; index++) /* the next hole, when there is one near */
+    for (h->metric_hint = 0; index < h->n_metrics;
+         index++) /* the next hole, when there is one near */
         if (!h->metric_v[index]) {
             h->metric_hint = index;
             break;
@@ -433,16 +419,16 @@ struct hcount *head_metric(struct head *h, struct hcount *source, struct str met
 
 /* Timestamps */
 
-static struct join_entry *join_slot(struct head *h, int64_t ts)
-{
+static struct join_entry *join_slot(struct head *h, int64_t ts) {
     return &h->join[((uint64_t)ts * UINT64_C(0x9e3779b97f4a7c15)) >> 54];
 }
 
-static bool col_push(struct head *h, struct tscol *c, int64_t ts)
-{
+static bool col_push(struct head *h, struct tscol *c, int64_t ts) {
     if (c->n == c->cap) {
         uint32_t cap = c->cap ? c->cap * 2 : 16;
-        int64_t *v = gen_alloc(h->gen, cap * sizeof(*v)); /* the old one stays for readers, as long as the generation */
+        int64_t *v = gen_alloc(
+            h->gen,
+            cap * sizeof(*v)); /* the old one stays for readers, as long as the generation */
         if (!v)
             return false;
         if (c->n)
@@ -456,8 +442,7 @@ static bool col_push(struct head *h, struct tscol *c, int64_t ts)
     return true;
 }
 
-static struct tscol *col_new(struct head *h)
-{
+static struct tscol *col_new(struct head *h) {
     if (h->n_cols == h->cap_cols) {
         uint32_t cap = h->cap_cols ? h->cap_cols * 2 : 64;
         struct tscol **v = realloc(h->cols, cap * sizeof(struct tscol *));
@@ -473,8 +458,7 @@ static struct tscol *col_new(struct head *h)
 }
 
 /* A first sample: a column that has this very moment, or one of its own. */
-static bool place_first(struct head *h, struct sbuf *b, int64_t ts)
-{
+static bool place_first(struct head *h, struct sbuf *b, int64_t ts) {
     struct tscol *c = b->col;
     if (c && c->n && c->ts[c->n - 1] == ts) {
         b->start = c->n - 1;
@@ -507,13 +491,13 @@ static bool place_first(struct head *h, struct sbuf *b, int64_t ts)
 }
 
 /* The series' next timestamp is not its column's next: find or make a column with the same past. */
-static bool diverge(struct head *h, struct sbuf *b, int64_t ts)
-{
+static bool diverge(struct head *h, struct sbuf *b, int64_t ts) {
     struct tscol *c = b->col;
     uint32_t at = b->start + b->n;
     uint64_t key = hash_mix(hash_mix((uint64_t)(uintptr_t)c, at), (uint64_t)ts);
     struct fork_entry *f = &h->fork[key % FORK_CACHE];
-    if (f->to && f->from == c && f->idx == at && f->ts == ts && f->to->n > at && f->to->ts[at] == ts &&
+    if (f->to && f->from == c && f->idx == at && f->ts == ts && f->to->n > at &&
+        f->to->ts[at] == ts &&
         memcmp(f->to->ts + b->start, c->ts + b->start, b->n * sizeof(int64_t)) == 0) {
         b->col = f->to;
         return true;
@@ -545,8 +529,7 @@ static bool diverge(struct head *h, struct sbuf *b, int64_t ts)
 
 /* Samples */
 
-void chunk_copy(const struct chunk *c, uint32_t from, uint32_t n, double *out)
-{
+void chunk_copy(const struct chunk *c, uint32_t from, uint32_t n, double *out) {
     for (; from >= CHUNK_VALUES; from -= CHUNK_VALUES)
         c = c->next;
     while (n) {
@@ -560,8 +543,7 @@ void chunk_copy(const struct chunk *c, uint32_t from, uint32_t n, double *out)
     }
 }
 
-static bool push_value(struct head *h, struct sbuf *b, double v)
-{
+static bool push_value(struct head *h, struct sbuf *b, double v) {
     uint32_t k = b->n % CHUNK_VALUES;
     if (k == 0) {
         struct chunk *c = gen_alloc(h->gen, sizeof(*c));
@@ -579,8 +561,7 @@ static bool push_value(struct head *h, struct sbuf *b, double v)
     return true;
 }
 
-static bool column_find(const int64_t *ts, uint32_t n, int64_t t, uint32_t *out)
-{
+static bool column_find(const int64_t *ts, uint32_t n, int64_t t, uint32_t *out) {
     uint32_t lo = 0, hi = n;
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
@@ -593,8 +574,7 @@ static bool column_find(const int64_t *ts, uint32_t n, int64_t t, uint32_t *out)
     return lo < n && ts[lo] == t;
 }
 
-static uint32_t ooo_find(const struct ooo *o, int64_t t, bool *found)
-{
+static uint32_t ooo_find(const struct ooo *o, int64_t t, bool *found) {
     uint32_t lo = 0, hi = o ? o->n : 0;
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
@@ -607,8 +587,7 @@ static uint32_t ooo_find(const struct ooo *o, int64_t t, bool *found)
     return lo;
 }
 
-static bool sbuf_get(const struct sbuf *b, const int64_t *col_ts, int64_t t, double *out)
-{
+static bool sbuf_get(const struct sbuf *b, const int64_t *col_ts, int64_t t, double *out) {
     uint32_t i;
     bool found;
     if (b->n && column_find(col_ts + b->start, b->n, t, &i)) {
@@ -621,8 +600,7 @@ static bool sbuf_get(const struct sbuf *b, const int64_t *col_ts, int64_t t, dou
     return found;
 }
 
-static bool ooo_insert(struct head *h, struct sbuf *b, int64_t t, double v)
-{
+static bool ooo_insert(struct head *h, struct sbuf *b, int64_t t, double v) {
     struct ooo *o = b->ooo;
     if (!o || o->n == o->cap) {
         uint32_t cap = o ? o->cap * 2 : 4;
@@ -644,8 +622,7 @@ static bool ooo_insert(struct head *h, struct sbuf *b, int64_t t, double v)
     return true;
 }
 
-static enum append_result counted(struct head *h, int64_t t)
-{
+static enum append_result counted(struct head *h, int64_t t) {
     h->samples++;
     if (t < h->min_ts)
         h->min_ts = t;
@@ -654,8 +631,7 @@ static enum append_result counted(struct head *h, int64_t t)
     return APPEND_OK;
 }
 
-enum append_result head_append_new(struct head *h, uint32_t slot, int64_t t, double v)
-{
+enum append_result head_append_new(struct head *h, uint32_t slot, int64_t t, double v) {
     struct sbuf *b = &head_at(h, slot)->cur;
     if (b->n == 0) {
         if (!place_first(h, b, t))
@@ -678,8 +654,7 @@ enum append_result head_append_new(struct head *h, uint32_t slot, int64_t t, dou
     return counted(h, t);
 }
 
-enum append_result head_append(struct head *h, uint32_t slot, int64_t t, double v)
-{
+enum append_result head_append(struct head *h, uint32_t slot, int64_t t, double v) {
     struct hseries *s = head_at(h, slot);
     struct sbuf *b = &s->cur;
     double have;
@@ -698,8 +673,7 @@ enum append_result head_append(struct head *h, uint32_t slot, int64_t t, double 
 
 /* Freezing */
 
-static int64_t sbuf_max(const struct sbuf *b)
-{
+static int64_t sbuf_max(const struct sbuf *b) {
     int64_t t = b->n ? b->col->ts[b->start + b->n - 1] : INT64_MIN;
     if (b->ooo && b->ooo->s[b->ooo->n - 1].ts_ms > t)
         t = b->ooo->s[b->ooo->n - 1].ts_ms;
@@ -707,8 +681,7 @@ static int64_t sbuf_max(const struct sbuf *b)
 }
 
 /* Columns that ended alike go on as one; those that no series uses go. */
-static void cols_settle(struct head *h)
-{
+static void cols_settle(struct head *h) {
     for (uint32_t i = 0; i < h->n_cols; i++)
         h->cols[i]->mark = 0;
     for (uint32_t i = 0; i < h->n_slots; i++) {
@@ -718,7 +691,8 @@ static void cols_settle(struct head *h)
         struct tscol *c = b->col;
         if (c->n >= 2) {
             const struct join_entry *j = join_slot(h, c->ts[c->n - 1]);
-            if (j->col && j->col != c && j->col->n >= 2 && j->col->ts[j->col->n - 1] == c->ts[c->n - 1] &&
+            if (j->col && j->col != c && j->col->n >= 2 &&
+                j->col->ts[j->col->n - 1] == c->ts[c->n - 1] &&
                 j->col->ts[j->col->n - 2] == c->ts[c->n - 2])
                 b->col = j->col;
         }
@@ -738,8 +712,7 @@ static void cols_settle(struct head *h)
     h->n_cols = n;
 }
 
-bool head_freeze(struct head *h)
-{
+bool head_freeze(struct head *h) {
     assert(!h->frozen);
     struct frozen *f = calloc(1, sizeof(*f));
     struct gen *g = gen_new();
@@ -787,8 +760,7 @@ bool head_freeze(struct head *h)
     return true;
 }
 
-void head_drop_frozen(struct head *h)
-{
+void head_drop_frozen(struct head *h) {
     struct frozen *f = h->frozen;
     if (!f)
         return;
@@ -809,13 +781,11 @@ struct fresh { /* a series that is not in the order yet, its labels taken apart 
     uint32_t slot;
 };
 
-static int cmp_fresh(const void *a, const void *b)
-{
+static int cmp_fresh(const void *a, const void *b) {
     return labels_cmp(((const struct fresh *)a)->labels, ((const struct fresh *)b)->labels);
 }
 
-static struct fresh *collect_fresh(const struct head *h, struct arena *a)
-{
+static struct fresh *collect_fresh(const struct head *h, struct arena *a) {
     struct fresh *v = arena_alloc(a, (h->n_unsorted + 1) * sizeof(*v));
     uint32_t n = 0;
     for (uint32_t i = 0; v && i < h->n_slots && n < h->n_unsorted; i++) {
@@ -834,8 +804,8 @@ static struct fresh *collect_fresh(const struct head *h, struct arena *a)
 }
 
 /* Where x goes among the live entries of the order, at or after from. */
-static uint32_t place_of(const struct head *h, const struct fresh *x, uint32_t from, const uint32_t *order, uint32_t n)
-{
+static uint32_t place_of(const struct head *h, const struct fresh *x, uint32_t from,
+                         const uint32_t *order, uint32_t n) {
     uint32_t lo = from, hi = n;
     struct label storage[LIMIT_LABELS_PER_SERIES];
     for (uint32_t step = 1; lo + step < hi; step *= 2) /* neighbours tend to come together */
@@ -853,8 +823,7 @@ static uint32_t place_of(const struct head *h, const struct fresh *x, uint32_t f
     return lo;
 }
 
-bool head_sort(struct head *h)
-{
+bool head_sort(struct head *h) {
     if (!h->n_unsorted && h->n_order == h->n_live)
         return true;
     struct arena a = ARENA_INIT_MAX((size_t)4 << 30);
@@ -894,18 +863,18 @@ bool head_sort(struct head *h)
 
 /* Index */
 
-static roaring_bitmap_t *ix_all(void *self) { return roaring_bitmap_copy(((struct head *)self)->live); }
+static roaring_bitmap_t *ix_all(void *self) {
+    return roaring_bitmap_copy(((struct head *)self)->live);
+}
 
-static roaring_bitmap_t *ix_get(void *self, struct str name, struct str value)
-{
+static roaring_bitmap_t *ix_get(void *self, struct str name, struct str value) {
     struct posting *p = pair_posting(self, name, value, false);
     if (p && p->n > POSTING_FEW)
         return roaring_bitmap_copy(p->u.big);
     return p ? roaring_bitmap_of_ptr(p->n, p->u.few) : roaring_bitmap_create();
 }
 
-static roaring_bitmap_t *ix_scan(void *self, const struct matcher *m, bool want)
-{
+static roaring_bitmap_t *ix_scan(void *self, const struct matcher *m, bool want) {
     struct head *h = self;
     roaring_bitmap_t *sum = roaring_bitmap_create();
     struct map *values = map_get(&h->names, m->name);
@@ -917,4 +886,6 @@ static roaring_bitmap_t *ix_scan(void *self, const struct matcher *m, bool want)
     return sum;
 }
 
-struct pindex head_index(struct head *h) { return (struct pindex){h, ix_all, ix_get, ix_scan}; }
+struct pindex head_index(struct head *h) {
+    return (struct pindex){h, ix_all, ix_get, ix_scan};
+}

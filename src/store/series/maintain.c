@@ -1,4 +1,5 @@
-/* What happens behind the writers' backs: flush, compaction, retention, and the thread that drives them. */
+/* What happens behind the writers' backs: flush, compaction, retention, and the thread that drives
+ * them. */
 #include "store/series/store.h"
 
 #include "base/log.h"
@@ -16,8 +17,8 @@ enum { COMPACT_RUN_MIN = 4, COMPACT_RUN_MAX = 32, LEVEL_MAX = 100 };
 
 /* Flush */
 
-static bool copy_set(struct reader_set *set, struct block_writer *w, int64_t cutoff, struct err *err)
-{
+static bool copy_set(struct reader_set *set, struct block_writer *w, int64_t cutoff,
+                     struct err *err) {
     for (size_t i = 0; i < set->count; i++) {
         struct series_data d;
         struct labels ls = set->ops->labels(set, i);
@@ -31,9 +32,8 @@ static bool copy_set(struct reader_set *set, struct block_writer *w, int64_t cut
 }
 
 /* Writes a set as a new block and opens it; *out NULL when there was nothing in it. */
-static bool write_block(struct series_store *s, struct reader_set *set, uint32_t level, int64_t cutoff, struct block **out,
-                        struct err *err)
-{
+static bool write_block(struct series_store *s, struct reader_set *set, uint32_t level,
+                        int64_t cutoff, struct block **out, struct err *err) {
     char name[64];
     struct block_info info;
     (void)snprintf(name, sizeof(name), "%012llu.blk", (unsigned long long)s->next_block++);
@@ -55,8 +55,7 @@ static bool write_block(struct series_store *s, struct reader_set *set, uint32_t
     return *out != NULL;
 }
 
-static bool freeze(struct series_store *s, struct err *err)
-{
+static bool freeze(struct series_store *s, struct err *err) {
     rwlock_write(&s->lock);
     bool ok = true;
     if (!s->head.frozen && s->head.samples) {
@@ -76,8 +75,7 @@ static bool freeze(struct series_store *s, struct err *err)
     return ok;
 }
 
-static void forget_idle(struct series_store *s)
-{
+static void forget_idle(struct series_store *s) {
     struct head *h = &s->head;
     for (uint32_t i = 0; i < h->n_slots; i++) {
         struct hseries *x = head_at(h, i);
@@ -87,19 +85,18 @@ static void forget_idle(struct series_store *s)
     STAT_SET(hinomi_series_active, h->n_live);
 }
 
-static void agents_flushed(struct series_store *s)
-{
+static void agents_flushed(struct series_store *s) {
     for (struct map_entry *e = map_next(&s->agents, NULL); e; e = map_next(&s->agents, e)) {
         struct agent_pos *p = e->value;
-        if (p->frozen_segment > p->segment || (p->frozen_segment == p->segment && p->frozen_offset > p->offset)) {
+        if (p->frozen_segment > p->segment ||
+            (p->frozen_segment == p->segment && p->frozen_offset > p->offset)) {
             p->segment = p->frozen_segment;
             p->offset = p->frozen_offset;
         }
     }
 }
 
-bool store_flush(struct series_store *s, struct err *err)
-{
+bool store_flush(struct series_store *s, struct err *err) {
     if (!freeze(s, err))
         return false;
     if (!s->head.frozen) /* only this thread (maint) makes and drops it */
@@ -131,21 +128,22 @@ bool store_flush(struct series_store *s, struct err *err)
     return wal_drop_before(s->wal, s->manifest_epoch, err);
 }
 
-bool store_flush_due(struct series_store *s)
-{
+bool store_flush_due(struct series_store *s) {
     rwlock_read(&s->lock);
     const struct head *h = &s->head;
-    uint64_t per = (uint64_t)h->n_live * FLUSH_SAMPLES_PER_SERIES, limit = per > FLUSH_SAMPLES ? per : FLUSH_SAMPLES;
-    bool due = h->samples >= limit || h->flush_wanted ||
-               (s->head_since_mono && clock_mono_ms(&s->clock) - s->head_since_mono >= FLUSH_AGE_MS);
+    uint64_t per = (uint64_t)h->n_live * FLUSH_SAMPLES_PER_SERIES,
+             limit = per > FLUSH_SAMPLES ? per : FLUSH_SAMPLES;
+    bool due =
+        h->samples >= limit || h->flush_wanted ||
+        (s->head_since_mono && clock_mono_ms(&s->clock) - s->head_since_mono >= FLUSH_AGE_MS);
     rwlock_unlock(&s->lock);
     return due || wal_bytes(s->wal) > FLUSH_WAL_BYTES;
 }
 
 /* Blocks that leave: out of the list, out of the manifest, and only then off the disk. */
 
-static bool replace(struct series_store *s, struct block *add, struct block **drop, size_t n, struct err *err)
-{
+static bool replace(struct series_store *s, struct block *add, struct block **drop, size_t n,
+                    struct err *err) {
     rwlock_write(&s->lock);
     bool ok = store_swap_blocks(s, add, drop, n, err);
     rwlock_unlock(&s->lock);
@@ -158,8 +156,7 @@ static bool replace(struct series_store *s, struct block *add, struct block **dr
 
 /* Compaction */
 
-static bool pick(const struct blockset *set, int64_t span_max, size_t *out_from, size_t *out_n)
-{
+static bool pick(const struct blockset *set, int64_t span_max, size_t *out_from, size_t *out_n) {
     uint64_t best = UINT64_MAX;
     for (size_t i = 0; i < set->n; i++) {
         uint64_t total = 0, largest = 0;
@@ -182,8 +179,7 @@ static bool pick(const struct blockset *set, int64_t span_max, size_t *out_from,
     return best != UINT64_MAX;
 }
 
-static bool compact_once(struct series_store *s, bool *out_did, struct err *err)
-{
+static bool compact_once(struct series_store *s, bool *out_did, struct err *err) {
     struct blockset *all = store_blocks(s);
     size_t from = 0, n = 0;
     int64_t span = s->opt.retention_ms / 10 > DAY_MS ? s->opt.retention_ms / 10 : DAY_MS;
@@ -196,7 +192,8 @@ static bool compact_once(struct series_store *s, bool *out_did, struct err *err)
         uint32_t level = 0;
         for (size_t i = 0; i < n; i++)
             level = all->v[from + i]->info.level > level ? all->v[from + i]->info.level : level;
-        ok = some ? blocks_select(some, &set, err) : err_set(err, ERR_INTERNAL, "out of memory for a compaction");
+        ok = some ? blocks_select(some, &set, err)
+                  : err_set(err, ERR_INTERNAL, "out of memory for a compaction");
         int64_t cutoff = store_retention_cutoff(s, blocks_max_ts(all));
         ok = ok && write_block(s, set, level < LEVEL_MAX ? level + 1 : level, cutoff, &b, err);
         if (set)
@@ -213,11 +210,11 @@ static bool compact_once(struct series_store *s, bool *out_did, struct err *err)
 
 /* Retention */
 
-/* Retention believes neither the wall clock nor the data's newest timestamp alone, and its own idea of now
- * moves at most RETENTION_SPEED times as fast as the monotonic clock: a clock that jumps ahead by a year,
- * and samples stamped by it, do not delete a year. After a real pause it catches up in the background. */
-int64_t store_retention_cutoff(struct series_store *s, int64_t data_max)
-{
+/* Retention believes neither the wall clock nor the data's newest timestamp alone, and its own idea
+ * of now moves at most RETENTION_SPEED times as fast as the monotonic clock: a clock that jumps
+ * ahead by a year, and samples stamped by it, do not delete a year. After a real pause it catches
+ * up in the background. */
+int64_t store_retention_cutoff(struct series_store *s, int64_t data_max) {
     int64_t mono = clock_mono_ms(&s->clock), wall = clock_wall_ms(&s->clock);
     int64_t now = data_max < wall ? data_max : wall;
     if (data_max == INT64_MIN)
@@ -229,11 +226,12 @@ int64_t store_retention_cutoff(struct series_store *s, int64_t data_max)
         s->retention_now = now - s->retention_now < step ? now : s->retention_now + step;
     }
     s->retention_mono = mono;
-    return s->retention_now < INT64_MIN + s->opt.retention_ms ? INT64_MIN : s->retention_now - s->opt.retention_ms;
+    return s->retention_now < INT64_MIN + s->opt.retention_ms
+               ? INT64_MIN
+               : s->retention_now - s->opt.retention_ms;
 }
 
-static bool apply_retention(struct series_store *s, struct err *err)
-{
+static bool apply_retention(struct series_store *s, struct err *err) {
     struct blockset *all = store_blocks(s);
     struct block **drop = malloc((all->n + 1) * sizeof(struct block *));
     bool ok = drop || err_set(err, ERR_INTERNAL, "out of memory");
@@ -246,7 +244,8 @@ static bool apply_retention(struct series_store *s, struct err *err)
         else
             bytes += all->v[i]->map.n;
     }
-    for (size_t i = 0; ok && s->opt.retention_bytes && i + 1 < all->n && bytes > s->opt.retention_bytes; i++) {
+    for (size_t i = 0;
+         ok && s->opt.retention_bytes && i + 1 < all->n && bytes > s->opt.retention_bytes; i++) {
         if (all->v[i]->info.max_ts < cutoff)
             continue;
         bytes -= all->v[i]->map.n;
@@ -258,8 +257,7 @@ static bool apply_retention(struct series_store *s, struct err *err)
     return ok;
 }
 
-static bool set_corrupt_aside(struct series_store *s, struct err *err)
-{
+static bool set_corrupt_aside(struct series_store *s, struct err *err) {
     struct blockset *all = store_blocks(s);
     bool ok = true;
     for (size_t i = 0; ok && i < all->n; i++) {
@@ -276,9 +274,9 @@ static bool set_corrupt_aside(struct series_store *s, struct err *err)
     return ok;
 }
 
-bool store_maintain(struct series_store *s, bool close, struct err *err)
-{
-    bool ok = store_flush(s, err) && set_corrupt_aside(s, err) && apply_retention(s, err), more = !close;
+bool store_maintain(struct series_store *s, bool close, struct err *err) {
+    bool ok = store_flush(s, err) && set_corrupt_aside(s, err) && apply_retention(s, err),
+         more = !close;
     while (ok && more && !(s->thread.started && atomic_load(&s->stop)))
         ok = compact_once(s, &more, err);
     return ok && (!s->manifest_dirty || manifest_write(s, false, err));
@@ -286,16 +284,14 @@ bool store_maintain(struct series_store *s, bool close, struct err *err)
 
 /* Thread */
 
-void store_wake(struct series_store *s)
-{
+void store_wake(struct series_store *s) {
     mutex_lock(&s->wake_lock);
     s->wake_now = true;
     cond_signal(&s->wake);
     mutex_unlock(&s->wake_lock);
 }
 
-static void work(struct series_store *s, bool *failing, bool all)
-{
+static void work(struct series_store *s, bool *failing, bool all) {
     struct err err = {0};
     mutex_lock(&s->maint);
     bool flush = store_flush_due(s) || s->head.frozen, ok = true;
@@ -311,14 +307,14 @@ static void work(struct series_store *s, bool *failing, bool all)
     ok = ok && (!s->manifest_dirty || manifest_write(s, false, &err));
     mutex_unlock(&s->maint);
     if (!ok && !*failing)
-        log_error("series", "maintenance of %s failed, will be tried again: %s", s->dir, err.message);
+        log_error("series", "maintenance of %s failed, will be tried again: %s", s->dir,
+                  err.message);
     else if (ok && *failing)
         log_info("series", "maintenance of %s works again", s->dir);
     *failing = !ok;
 }
 
-void store_thread(void *self)
-{
+void store_thread(void *self) {
     struct series_store *s = self;
     bool failing = false;
     int64_t last = 0;

@@ -1,6 +1,7 @@
-/* The manifest says which blocks count and where the log begins; it is replaced whole and atomically, so a
- * crash leaves the old or the new state. Files that it does not name are leftovers and are deleted. When it
- * is damaged, every sound block and all of the log are taken: samples that stand in two blocks are equal. */
+/* The manifest says which blocks count and where the log begins; it is replaced whole and
+ * atomically, so a crash leaves the old or the new state. Files that it does not name are leftovers
+ * and are deleted. When it is damaged, every sound block and all of the log are taken: samples that
+ * stand in two blocks are equal. */
 #include "store/series/store.h"
 
 #include "base/cur.h"
@@ -17,16 +18,16 @@ enum { MANIFEST_VERSION = 1 };
 #define MANIFEST_NAME "MANIFEST"
 #define MANIFEST_BYTES_MAX ((size_t)256 << 20)
 
-static void put_str(struct buf *b, struct str s)
-{
+static void put_str(struct buf *b, struct str s) {
     buf_varint(b, s.n);
     buf_puts(b, s);
 }
 
-static struct str get_str(struct cur *c) { return cur_bytes(c, cur_varint(c)); }
+static struct str get_str(struct cur *c) {
+    return cur_bytes(c, cur_varint(c));
+}
 
-bool manifest_write(struct series_store *s, bool flushed, struct err *err)
-{
+bool manifest_write(struct series_store *s, bool flushed, struct err *err) {
     struct buf b = BUF_INIT_MAX(MANIFEST_BYTES_MAX);
     buf_put(&b, MANIFEST_MAGIC, 8);
     buf_le32(&b, MANIFEST_VERSION);
@@ -67,8 +68,7 @@ bool manifest_write(struct series_store *s, bool flushed, struct err *err)
     return ok;
 }
 
-static bool is_block_name(const char *name)
-{
+static bool is_block_name(const char *name) {
     size_t n = strlen(name);
     return n > 4 && n < 60 && strcmp(name + n - 4, ".blk") == 0;
 }
@@ -81,8 +81,7 @@ struct load {
     bool missing;
 };
 
-static bool parse(struct series_store *s, struct str text, struct load *l)
-{
+static bool parse(struct series_store *s, struct str text, struct load *l) {
     struct cur c = cur_from(str_make(text.p + 12, text.n - 16));
     s->manifest_epoch = cur_le64(&c);
     s->next_block = cur_le64(&c);
@@ -112,8 +111,7 @@ static bool parse(struct series_store *s, struct str text, struct load *l)
     return ok && cur_ok(&c) && cur_done(&c);
 }
 
-static bool read_manifest(struct series_store *s, struct load *l, struct err *err)
-{
+static bool read_manifest(struct series_store *s, struct load *l, struct err *err) {
     char path[SIO_PATH_MAX];
     (void)snprintf(path, sizeof(path), "%s/" MANIFEST_NAME, s->dir);
     if (!file_exists(path))
@@ -130,7 +128,8 @@ static bool read_manifest(struct series_store *s, struct load *l, struct err *er
     if (ok && version > MANIFEST_VERSION) {
         buf_deinit(&b);
         return err_set(err, ERR_CONFLICT,
-                       "%s was written by a newer hinomi (format %u, this one knows %d); run that version, or restore a "
+                       "%s was written by a newer hinomi (format %u, this one knows %d); run that "
+                       "version, or restore a "
                        "backup made before the upgrade",
                        path, version, MANIFEST_VERSION);
     }
@@ -139,22 +138,21 @@ static bool read_manifest(struct series_store *s, struct load *l, struct err *er
     l->by_name = ok;
     if (!ok) {
         s->manifest_epoch = 0;
-        store_quarantine(s, path, why.message[0] ? why.message : "the manifest is not what was written");
+        store_quarantine(s, path,
+                         why.message[0] ? why.message : "the manifest is not what was written");
         s->manifest_dirty = true;
     }
     return true;
 }
 
-static uint64_t number_of(const char *name)
-{
+static uint64_t number_of(const char *name) {
     uint64_t v = 0;
     for (const char *p = name; *p && *p != '.'; p++)
         v = v * 10 + (*p >= '0' && *p <= '9' ? (uint64_t)(*p - '0') : 0);
     return v;
 }
 
-static bool consider(struct series_store *s, struct load *l, const char *name, struct err *err)
-{
+static bool consider(struct series_store *s, struct load *l, const char *name, struct err *err) {
     char path[SIO_PATH_MAX];
     (void)snprintf(path, sizeof(path), "%s/%s", s->dir, name);
     size_t k = strlen(name);
@@ -196,8 +194,7 @@ static bool consider(struct series_store *s, struct load *l, const char *name, s
     return true;
 }
 
-bool manifest_load(struct series_store *s, struct err *err)
-{
+bool manifest_load(struct series_store *s, struct err *err) {
     struct load l = {0};
     struct arena a = ARENA_INIT;
     char **names;

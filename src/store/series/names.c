@@ -8,16 +8,17 @@ struct names {
     bool failed;
 };
 
-static int cmp_str(const void *a, const void *b) { return str_cmp(*(const struct str *)a, *(const struct str *)b); }
+static int cmp_str(const void *a, const void *b) {
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
 
-static void put(struct names *n, struct str s)
-{
+static void put(struct names *n, struct str s) {
     if (!map_find(&n->seen, s) && !map_put(&n->seen, s, n, NULL))
         n->failed = true;
 }
 
-static bool finish(struct names *n, size_t limit, struct arena *a, struct str_list *out, struct err *err)
-{
+static bool finish(struct names *n, size_t limit, struct arena *a, struct str_list *out,
+                   struct err *err) {
     struct str *v = arena_array(a, n->seen.n_live + 1, sizeof(*v));
     size_t k = 0;
     for (struct map_entry *e = map_next(&n->seen, NULL); v && e; e = map_next(&n->seen, e))
@@ -39,8 +40,8 @@ static bool finish(struct names *n, size_t limit, struct arena *a, struct str_li
 }
 
 /* name.n == 0: names are wanted, else the values of name. ids NULL: every series. */
-static bool block_names_of(struct block *b, struct str name, const roaring_bitmap_t *ids, struct names *out)
-{
+static bool block_names_of(struct block *b, struct str name, const roaring_bitmap_t *ids,
+                           struct names *out) {
     for (uint32_t i = 0; i < b->n_names; i++) {
         struct str n = block_name_text(b, i);
         if (name.n && !str_eq(n, name))
@@ -68,8 +69,7 @@ static bool block_names_of(struct block *b, struct str name, const roaring_bitma
     return !out->failed;
 }
 
-static bool posting_meets(const struct posting *p, const roaring_bitmap_t *ids)
-{
+static bool posting_meets(const struct posting *p, const roaring_bitmap_t *ids) {
     if (!ids)
         return true;
     if (p->n > POSTING_FEW)
@@ -80,8 +80,8 @@ static bool posting_meets(const struct posting *p, const roaring_bitmap_t *ids)
     return false;
 }
 
-static void head_names_of(struct head *h, struct str name, const roaring_bitmap_t *ids, struct names *out)
-{
+static void head_names_of(struct head *h, struct str name, const roaring_bitmap_t *ids,
+                          struct names *out) {
     for (struct map_entry *e = map_next(&h->names, NULL); e; e = map_next(&h->names, e)) {
         if (name.n && !str_eq(e->key, name))
             continue;
@@ -96,8 +96,8 @@ static void head_names_of(struct head *h, struct str name, const roaring_bitmap_
     }
 }
 
-static bool head_list(struct series_store *s, struct str name, const struct reader_query *q, struct names *out, struct blockset **blocks)
-{
+static bool head_list(struct series_store *s, struct str name, const struct reader_query *q,
+                      struct names *out, struct blockset **blocks) {
     bool ok = true;
     rwlock_read(&s->lock);
     struct head *h = &s->head;
@@ -118,12 +118,12 @@ static bool head_list(struct series_store *s, struct str name, const struct read
     return ok && !out->failed;
 }
 
-static bool list(struct series_store *s, struct str name, const struct reader_query *q, size_t limit, struct arena *a,
-                 struct str_list *out, struct err *err)
-{
+static bool list(struct series_store *s, struct str name, const struct reader_query *q,
+                 size_t limit, struct arena *a, struct str_list *out, struct err *err) {
     struct names names = {0};
     struct blockset *blocks;
-    bool ok = head_list(s, name, q, &names, &blocks) || err_set(err, ERR_EXECUTION, "out of memory listing labels");
+    bool ok = head_list(s, name, q, &names, &blocks) ||
+              err_set(err, ERR_EXECUTION, "out of memory listing labels");
     for (size_t i = 0; ok && i < blocks->n; i++) {
         struct block *b = blocks->v[i];
         roaring_bitmap_t *ids = NULL;
@@ -149,17 +149,16 @@ static bool list(struct series_store *s, struct str name, const struct reader_qu
     return finish(&names, limit, a, out, err);
 }
 
-static bool op_select(void *self, const struct reader_query *q, struct reader_set **out, struct err *err)
-{
+static bool op_select(void *self, const struct reader_query *q, struct reader_set **out,
+                      struct err *err) {
     return store_select(self, q, out, err);
 }
-static bool op_names(void *self, const struct reader_query *q, size_t limit, struct arena *a, struct str_list *out, struct err *err)
-{
+static bool op_names(void *self, const struct reader_query *q, size_t limit, struct arena *a,
+                     struct str_list *out, struct err *err) {
     return list(self, (struct str){NULL, 0}, q, limit, a, out, err);
 }
-static bool op_values(void *self, struct str name, const struct reader_query *q, size_t limit, struct arena *a,
-                      struct str_list *out, struct err *err)
-{
+static bool op_values(void *self, struct str name, const struct reader_query *q, size_t limit,
+                      struct arena *a, struct str_list *out, struct err *err) {
     if (!name.n) {
         *out = (struct str_list){NULL, 0};
         return true;
@@ -167,8 +166,7 @@ static bool op_values(void *self, struct str name, const struct reader_query *q,
     return list(self, name, q, limit, a, out, err);
 }
 
-struct reader series_reader(struct series_store *s)
-{
+struct reader series_reader(struct series_store *s) {
     static const struct reader_ops ops = {op_select, op_names, op_values};
     return (struct reader){&ops, s};
 }

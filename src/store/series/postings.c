@@ -1,7 +1,6 @@
 #include "store/series/postings.h"
 
-static roaring_bitmap_t *one(const struct pindex *ix, const struct matcher *m)
-{
+static roaring_bitmap_t *one(const struct pindex *ix, const struct matcher *m) {
     const struct str *lit;
     size_t n_lit = m->type == MATCH_RE ? regex_literals(m->re, &lit) : 0;
     if (m->type == MATCH_EQ)
@@ -21,11 +20,10 @@ static roaring_bitmap_t *one(const struct pindex *ix, const struct matcher *m)
     return sum;
 }
 
-roaring_bitmap_t *postings_match(const struct pindex *ix, const struct matcher *m, size_t n)
-{
+roaring_bitmap_t *postings_match(const struct pindex *ix, const struct matcher *m, size_t n) {
     roaring_bitmap_t *acc = NULL;
-    /* Equalities first: they are cheap and make the rest small. Then what needs a walk over values; last
-     * the ones that the absence of the label satisfies, which can only take away. */
+    /* Equalities first: they are cheap and make the rest small. Then what needs a walk over values;
+     * last the ones that the absence of the label satisfies, which can only take away. */
     for (int round = 0; round < 3; round++) {
         for (size_t i = 0; i < n; i++) {
             bool absent = matcher_matches(&m[i], (struct str){NULL, 0});
@@ -55,8 +53,7 @@ roaring_bitmap_t *postings_match(const struct pindex *ix, const struct matcher *
     return acc ? acc : ix->all(ix->self);
 }
 
-bool posting_add(struct posting *p, uint32_t id)
-{
+bool posting_add(struct posting *p, uint32_t id) {
     if (p->n < POSTING_FEW) {
         p->u.few[p->n++] = id;
         return true;
@@ -72,8 +69,7 @@ bool posting_add(struct posting *p, uint32_t id)
     return true;
 }
 
-void posting_del(struct posting *p, uint32_t id)
-{
+void posting_del(struct posting *p, uint32_t id) {
     if (p->n > POSTING_FEW) {
         roaring_bitmap_remove(p->u.big, id);
         return;
@@ -85,20 +81,17 @@ void posting_del(struct posting *p, uint32_t id)
         }
 }
 
-uint64_t posting_count(const struct posting *p)
-{
+uint64_t posting_count(const struct posting *p) {
     return p->n > POSTING_FEW ? roaring_bitmap_get_cardinality(p->u.big) : p->n;
 }
 
-void posting_deinit(struct posting *p)
-{
+void posting_deinit(struct posting *p) {
     if (p->n > POSTING_FEW)
         roaring_bitmap_free(p->u.big);
     p->n = 0;
 }
 
-bool posting_or_into(const struct posting *p, roaring_bitmap_t *into)
-{
+bool posting_or_into(const struct posting *p, roaring_bitmap_t *into) {
     if (p->n > POSTING_FEW)
         roaring_bitmap_or_inplace(into, p->u.big);
     else

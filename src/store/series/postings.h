@@ -1,5 +1,5 @@
-/* postings.h - which series match: sets of series numbers by label pair, over CRoaring. The head and each
- * block are an index of their own; matchers are evaluated here once for both. */
+/* postings.h - which series match: sets of series numbers by label pair, over CRoaring. The head
+ * and each block are an index of their own; matchers are evaluated here once for both. */
 #ifndef STORE_SERIES_POSTINGS_H
 #define STORE_SERIES_POSTINGS_H
 
@@ -19,7 +19,8 @@ struct pindex { /* borrowed; results are new bitmaps, the caller frees; NULL: no
 /* Series that match all matchers; NULL: no memory. */
 roaring_bitmap_t *postings_match(const struct pindex *index, const struct matcher *m, size_t n);
 
-/* A growing set that is cheap while it is small: most label values of most stores have few series. */
+/* A growing set that is cheap while it is small: most label values of most stores have few series.
+ */
 #define POSTING_FEW 4
 struct posting {
     uint32_t n; /* in few; POSTING_FEW + 1: in big */

@@ -1,6 +1,6 @@
-/* The way out: a set is a snapshot of references (blocks, generations) and lengths taken under the read
- * lock; reading decodes from them without any lock. Columns of timestamps are decoded once a set and
- * handed out by pointer. */
+/* The way out: a set is a snapshot of references (blocks, generations) and lengths taken under the
+ * read lock; reading decodes from them without any lock. Columns of timestamps are decoded once a
+ * set and handed out by pointer. */
 #include "store/series/store.h"
 
 #include "base/hash.h"
@@ -23,7 +23,7 @@ struct hpart { /* samples of a series in one generation */
     const struct sample *ooo; /* copied */
 };
 struct hentry {
-    struct str run; /* copied */
+    struct str run;       /* copied */
     struct hpart part[2]; /* frozen, current */
 };
 struct entry {
@@ -79,8 +79,7 @@ struct set {
     size_t cap_tmp;
 };
 
-static void set_free(struct reader_set *base)
-{
+static void set_free(struct reader_set *base) {
     struct set *s = (struct set *)base;
     for (size_t i = 0; s->cols && i < s->blocks->n; i++) {
         for (uint32_t k = 0; s->cols[i] && k < s->blocks->v[i]->n_cols; k++)
@@ -103,10 +102,11 @@ static void set_free(struct reader_set *base)
     free(s);
 }
 
-static bool no_memory(struct err *err) { return err_set(err, ERR_EXECUTION, "out of memory reading series; ask for fewer or less"); }
+static bool no_memory(struct err *err) {
+    return err_set(err, ERR_EXECUTION, "out of memory reading series; ask for fewer or less");
+}
 
-static struct labels set_labels(struct reader_set *base, size_t i)
-{
+static struct labels set_labels(struct reader_set *base, size_t i) {
     struct set *s = (struct set *)base;
     struct entry *e = &s->entries[i];
     if (!e->labels) {
@@ -130,8 +130,7 @@ static struct labels set_labels(struct reader_set *base, size_t i)
     return (struct labels){e->labels, e->n_labels};
 }
 
-static bool room(void **v, size_t *cap, size_t n, size_t size)
-{
+static bool room(void **v, size_t *cap, size_t n, size_t size) {
     if (n <= *cap)
         return true;
     size_t k = *cap ? *cap * 2 : 1024;
@@ -147,8 +146,7 @@ static bool room(void **v, size_t *cap, size_t n, size_t size)
 
 /* Reading */
 
-static uint32_t lower(const int64_t *ts, uint32_t n, int64_t t)
-{
+static uint32_t lower(const int64_t *ts, uint32_t n, int64_t t) {
     uint32_t lo = 0;
     while (n) {
         uint32_t half = n / 2;
@@ -162,12 +160,13 @@ static uint32_t lower(const int64_t *ts, uint32_t n, int64_t t)
     return lo;
 }
 
-static uint32_t upper(const int64_t *ts, uint32_t n, int64_t t) { return t == INT64_MAX ? n : lower(ts, n, t + 1); }
+static uint32_t upper(const int64_t *ts, uint32_t n, int64_t t) {
+    return t == INT64_MAX ? n : lower(ts, n, t + 1);
+}
 
 /* Decodes the segments of a column that meet the range and finds the indexes [lo, hi) inside it. */
-static bool column_range(struct set *s, uint32_t bi, uint32_t col, int64_t start_ms, int64_t end_ms, struct colcache **out,
-                         struct err *err)
-{
+static bool column_range(struct set *s, uint32_t bi, uint32_t col, int64_t start_ms, int64_t end_ms,
+                         struct colcache **out, struct err *err) {
     struct block *b = s->blocks->v[bi];
     if (!s->cols[bi] && !(s->cols[bi] = calloc(b->n_cols, sizeof(struct colcache))))
         return no_memory(err);
@@ -189,7 +188,8 @@ static bool column_range(struct set *s, uint32_t bi, uint32_t col, int64_t start
         const struct block_seg_entry *se = block_seg(b, ce->first_seg + i);
         if (se->last_ts < start_ms || se->first_ts > end_ms)
             continue;
-        uint32_t at = i * VALCODEC_N_MAX, n = ce->n - at < VALCODEC_N_MAX ? ce->n - at : VALCODEC_N_MAX;
+        uint32_t at = i * VALCODEC_N_MAX,
+                 n = ce->n - at < VALCODEC_N_MAX ? ce->n - at : VALCODEC_N_MAX;
         if (!c->have[i] && !block_read_seg(b, ce->first_seg + i, n, c->ts + at, err))
             return false;
         c->have[i] = 1;
@@ -205,8 +205,7 @@ static bool column_range(struct set *s, uint32_t bi, uint32_t col, int64_t start
     return true;
 }
 
-static bool add_part(struct set *s, struct part p, struct err *err)
-{
+static bool add_part(struct set *s, struct part p, struct err *err) {
     if (!p.n)
         return true;
     if (!room((void **)&s->parts, &s->cap_parts, s->n_parts + 1, sizeof(*s->parts)))
@@ -215,12 +214,16 @@ static bool add_part(struct set *s, struct part p, struct err *err)
     return true;
 }
 
-static bool head_parts(struct set *s, const struct hentry *h, int64_t start_ms, int64_t end_ms, struct err *err)
-{
+static bool head_parts(struct set *s, const struct hentry *h, int64_t start_ms, int64_t end_ms,
+                       struct err *err) {
     for (int i = 0; i < 2; i++) {
         const struct hpart *p = &h->part[i];
-        uint32_t lo = p->n ? lower(p->ts, p->n, start_ms) : 0, hi = p->n ? upper(p->ts, p->n, end_ms) : 0;
-        if (lo < hi && !add_part(s, (struct part){.ts = p->ts + lo, .n = hi - lo, .chunks = p->first, .from = lo}, err))
+        uint32_t lo = p->n ? lower(p->ts, p->n, start_ms) : 0,
+                 hi = p->n ? upper(p->ts, p->n, end_ms) : 0;
+        if (lo < hi &&
+            !add_part(s,
+                      (struct part){.ts = p->ts + lo, .n = hi - lo, .chunks = p->first, .from = lo},
+                      err))
             return false;
         uint32_t a = 0, b = p->n_ooo;
         while (a < b && p->ooo[a].ts_ms < start_ms)
@@ -233,8 +236,8 @@ static bool head_parts(struct set *s, const struct hentry *h, int64_t start_ms, 
     return true;
 }
 
-static bool collect_parts(struct set *s, const struct entry *e, int64_t start_ms, int64_t end_ms, struct err *err)
-{
+static bool collect_parts(struct set *s, const struct entry *e, int64_t start_ms, int64_t end_ms,
+                          struct err *err) {
     s->n_parts = 0;
     for (uint32_t i = 0; i < e->n_pieces; i++) {
         const struct piece *p = &s->pieces[e->first_piece + i];
@@ -245,15 +248,21 @@ static bool collect_parts(struct set *s, const struct entry *e, int64_t start_ms
         struct colcache *c = NULL;
         if (!column_range(s, p->block, se->col, start_ms, end_ms, &c, err))
             return false;
-        uint32_t lo = c->lo > se->start ? c->lo : se->start, hi = c->hi < se->start + se->n ? c->hi : se->start + se->n;
-        if (lo < hi && !add_part(s, (struct part){.ts = c->ts + lo, .n = hi - lo, .block = b, .entry = se, .from = lo - se->start}, err))
+        uint32_t lo = c->lo > se->start ? c->lo : se->start,
+                 hi = c->hi < se->start + se->n ? c->hi : se->start + se->n;
+        if (lo < hi && !add_part(s,
+                                 (struct part){.ts = c->ts + lo,
+                                               .n = hi - lo,
+                                               .block = b,
+                                               .entry = se,
+                                               .from = lo - se->start},
+                                 err))
             return false;
     }
     return e->head == NO_HEAD || head_parts(s, &s->heads[e->head], start_ms, end_ms, err);
 }
 
-static bool part_values(const struct part *p, double *out, struct err *err)
-{
+static bool part_values(const struct part *p, double *out, struct err *err) {
     if (p->block)
         return block_read_values(p->block, p->entry, p->from, p->n, out, err);
     if (p->chunks)
@@ -264,12 +273,15 @@ static bool part_values(const struct part *p, double *out, struct err *err)
     return true;
 }
 
-static int64_t part_first(const struct part *p) { return p->ts ? p->ts[0] : p->samples[0].ts_ms; }
-static int64_t part_last(const struct part *p) { return p->ts ? p->ts[p->n - 1] : p->samples[p->n - 1].ts_ms; }
+static int64_t part_first(const struct part *p) {
+    return p->ts ? p->ts[0] : p->samples[0].ts_ms;
+}
+static int64_t part_last(const struct part *p) {
+    return p->ts ? p->ts[p->n - 1] : p->samples[p->n - 1].ts_ms;
+}
 
 /* Parts one behind the other in time; joins are remembered because many series share theirs. */
-static const int64_t *join_parts(struct set *s, size_t total, bool plain)
-{
+static const int64_t *join_parts(struct set *s, size_t total, bool plain) {
     uint64_t key = total;
     for (size_t i = 0; plain && i < s->n_parts; i++)
         key = hash_mix(hash_mix(key, (uint64_t)(uintptr_t)s->parts[i].ts), s->parts[i].n);
@@ -301,15 +313,13 @@ static const int64_t *join_parts(struct set *s, size_t total, bool plain)
     return ts;
 }
 
-static int by_ts(const void *a, const void *b)
-{
+static int by_ts(const void *a, const void *b) {
     const struct sample *x = a, *y = b;
     return x->ts_ms < y->ts_ms ? -1 : x->ts_ms > y->ts_ms;
 }
 
 /* Parts that overlap in time: samples of late writers, or blocks that were not merged yet. */
-static bool merge_parts(struct set *s, size_t total, struct series_data *out, struct err *err)
-{
+static bool merge_parts(struct set *s, size_t total, struct series_data *out, struct err *err) {
     if (!room((void **)&s->scratch, &s->cap_scratch, total, sizeof(*s->scratch)) ||
         !room((void **)&s->tmp_values, &s->cap_tmp, total, sizeof(double)))
         return no_memory(err);
@@ -319,7 +329,8 @@ static bool merge_parts(struct set *s, size_t total, struct series_data *out, st
         if (!part_values(p, s->tmp_values, err))
             return false;
         for (uint32_t k = 0; k < p->n; k++)
-            s->scratch[n++] = (struct sample){p->ts ? p->ts[k] : p->samples[k].ts_ms, s->tmp_values[k]};
+            s->scratch[n++] =
+                (struct sample){p->ts ? p->ts[k] : p->samples[k].ts_ms, s->tmp_values[k]};
     }
     qsort(s->scratch, n, sizeof(*s->scratch), by_ts);
     unsigned turn = s->turn++ & 1;
@@ -336,14 +347,13 @@ static bool merge_parts(struct set *s, size_t total, struct series_data *out, st
     return true;
 }
 
-static int by_first(const void *a, const void *b)
-{
+static int by_first(const void *a, const void *b) {
     int64_t x = part_first(a), y = part_first(b);
     return x < y ? -1 : x > y;
 }
 
-static bool set_read(struct reader_set *base, size_t i, int64_t start_ms, int64_t end_ms, struct series_data *out, struct err *err)
-{
+static bool set_read(struct reader_set *base, size_t i, int64_t start_ms, int64_t end_ms,
+                     struct series_data *out, struct err *err) {
     struct set *s = (struct set *)base;
     assert(i < s->n_entries);
     if (!collect_parts(s, &s->entries[i], start_ms, end_ms, err))
@@ -381,8 +391,7 @@ static const struct reader_set_ops set_ops = {set_labels, set_read, set_free};
 
 /* Selecting */
 
-static struct set *set_new(struct blockset *blocks)
-{
+static struct set *set_new(struct blockset *blocks) {
     struct set *s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
@@ -397,15 +406,13 @@ static struct set *set_new(struct blockset *blocks)
     return s;
 }
 
-static bool sbuf_meets(const struct sbuf *b, const int64_t *ts, int64_t start_ms, int64_t end_ms)
-{
+static bool sbuf_meets(const struct sbuf *b, const int64_t *ts, int64_t start_ms, int64_t end_ms) {
     if (b->n && ts[b->start] <= end_ms && ts[b->start + b->n - 1] >= start_ms)
         return true;
     return b->ooo && b->ooo->s[0].ts_ms <= end_ms && b->ooo->s[b->ooo->n - 1].ts_ms >= start_ms;
 }
 
-static bool take_part(struct set *s, struct hpart *out, const struct sbuf *b, const int64_t *ts)
-{
+static bool take_part(struct set *s, struct hpart *out, const struct sbuf *b, const int64_t *ts) {
     *out = (struct hpart){.n = b->n};
     if (b->n) {
         out->ts = ts + b->start;
@@ -423,9 +430,8 @@ static bool take_part(struct set *s, struct hpart *out, const struct sbuf *b, co
 }
 
 /* Snapshots the slots that have something in the range, keeping their order. */
-static bool take_heads(struct set *s, const struct head *h, const uint32_t *slots, size_t n, bool current, int64_t start_ms,
-                       int64_t end_ms, struct err *err)
-{
+static bool take_heads(struct set *s, const struct head *h, const uint32_t *slots, size_t n,
+                       bool current, int64_t start_ms, int64_t end_ms, struct err *err) {
     const struct frozen *f = h->frozen;
     s->heads = arena_alloc(&s->arena, n * sizeof(*s->heads) + 1);
     if (!s->heads)
@@ -436,14 +442,18 @@ static bool take_heads(struct set *s, const struct head *h, const uint32_t *slot
         s->gens[1] = gen_ref(h->gen);
     for (size_t i = 0; i < n; i++) {
         const struct hseries *x = head_at(h, slots[i]);
-        const struct sbuf *fb = f && slots[i] < f->n_slots ? &f->buf[slots[i]] : NULL, *cb = current ? &x->cur : NULL;
-        const int64_t *fts = fb && fb->n ? fb->col->frozen_ts : NULL, *cts = cb && cb->n ? cb->col->ts : NULL;
-        bool in_f = fb && sbuf_meets(fb, fts, start_ms, end_ms), in_c = cb && sbuf_meets(cb, cts, start_ms, end_ms);
+        const struct sbuf *fb = f && slots[i] < f->n_slots ? &f->buf[slots[i]] : NULL,
+                          *cb = current ? &x->cur : NULL;
+        const int64_t *fts = fb && fb->n ? fb->col->frozen_ts : NULL,
+                      *cts = cb && cb->n ? cb->col->ts : NULL;
+        bool in_f = fb && sbuf_meets(fb, fts, start_ms, end_ms),
+             in_c = cb && sbuf_meets(cb, cts, start_ms, end_ms);
         if (!in_f && !in_c)
             continue;
         struct hentry *e = &s->heads[s->n_heads];
         *e = (struct hentry){.run = arena_str(&s->arena, str_make((const char *)x->raw, x->raw_n))};
-        if (!e->run.p || (in_f && !take_part(s, &e->part[0], fb, fts)) || (in_c && !take_part(s, &e->part[1], cb, cts)))
+        if (!e->run.p || (in_f && !take_part(s, &e->part[0], fb, fts)) ||
+            (in_c && !take_part(s, &e->part[1], cb, cts)))
             return no_memory(err);
         s->n_heads++;
     }
@@ -453,16 +463,16 @@ static bool take_heads(struct set *s, const struct head *h, const uint32_t *slot
 struct by_rank {
     const struct head *h;
 };
-static int cmp_rank(const void *a, const void *b, void *self)
-{
+static int cmp_rank(const void *a, const void *b, void *self) {
     const struct head *h = self;
     uint32_t x = head_at(h, *(const uint32_t *)a)->rank, y = head_at(h, *(const uint32_t *)b)->rank;
     return x < y ? -1 : x > y;
 }
 
-/* Matching slots in label order; the lock is held for reading, or for writing when the order is stale. */
-static bool match_head(struct head *h, const struct reader_query *q, uint32_t **out, size_t *out_n, struct err *err)
-{
+/* Matching slots in label order; the lock is held for reading, or for writing when the order is
+ * stale. */
+static bool match_head(struct head *h, const struct reader_query *q, uint32_t **out, size_t *out_n,
+                       struct err *err) {
     struct pindex ix = head_index(h);
     roaring_bitmap_t *r = postings_match(&ix, q->matchers, q->n_matchers);
     if (!r)
@@ -495,8 +505,8 @@ static bool match_head(struct head *h, const struct reader_query *q, uint32_t **
     return true;
 }
 
-struct source { /* one sorted list of series */
-    uint32_t block; /* or NO_HEAD: the head's */
+struct source {          /* one sorted list of series */
+    uint32_t block;      /* or NO_HEAD: the head's */
     const uint32_t *ids; /* NULL: 0, 1, 2 ... */
     size_t n, at;
     uint32_t *owned;
@@ -504,10 +514,10 @@ struct source { /* one sorted list of series */
     struct labels labels;
 };
 
-static void load_labels(struct set *s, struct source *x)
-{
+static void load_labels(struct set *s, struct source *x) {
     if (x->block != NO_HEAD) {
-        x->labels = block_labels(s->blocks->v[x->block], x->ids ? x->ids[x->at] : (uint32_t)x->at, x->storage);
+        x->labels = block_labels(s->blocks->v[x->block], x->ids ? x->ids[x->at] : (uint32_t)x->at,
+                                 x->storage);
         return;
     }
     struct str run = s->heads[x->at].run;
@@ -515,8 +525,7 @@ static void load_labels(struct set *s, struct source *x)
     x->labels = head_labels(&tmp, x->storage);
 }
 
-static bool add_entry(struct set *s, struct entry **out)
-{
+static bool add_entry(struct set *s, struct entry **out) {
     if (!room((void **)&s->entries, &s->cap_entries, s->n_entries + 1, sizeof(*s->entries)))
         return false;
     *out = &s->entries[s->n_entries++];
@@ -524,14 +533,14 @@ static bool add_entry(struct set *s, struct entry **out)
     return true;
 }
 
-static bool take_from(struct set *s, struct source *x, struct entry *e)
-{
+static bool take_from(struct set *s, struct source *x, struct entry *e) {
     if (x->block == NO_HEAD) {
         e->head = (uint32_t)x->at;
     } else {
         if (!room((void **)&s->pieces, &s->cap_pieces, s->n_pieces + 1, sizeof(*s->pieces)))
             return false;
-        s->pieces[s->n_pieces++] = (struct piece){x->block, x->ids ? x->ids[x->at] : (uint32_t)x->at};
+        s->pieces[s->n_pieces++] =
+            (struct piece){x->block, x->ids ? x->ids[x->at] : (uint32_t)x->at};
         e->n_pieces++;
     }
     if (++x->at < x->n)
@@ -539,8 +548,8 @@ static bool take_from(struct set *s, struct source *x, struct entry *e)
     return true;
 }
 
-static bool merge_sources(struct set *s, struct source *v, size_t n, const struct reader_query *q, struct err *err)
-{
+static bool merge_sources(struct set *s, struct source *v, size_t n, const struct reader_query *q,
+                          struct err *err) {
     size_t live = 0;
     for (size_t i = 0; i < n; i++)
         if (v[i].n)
@@ -571,7 +580,8 @@ static bool merge_sources(struct set *s, struct source *v, size_t n, const struc
             live -= v[i].at >= v[i].n;
         }
         if (q && q->series_max && s->n_entries > q->series_max)
-            return err_set(err, ERR_EXECUTION, "the selector matches more than %zu series; narrow it", q->series_max);
+            return err_set(err, ERR_EXECUTION,
+                           "the selector matches more than %zu series; narrow it", q->series_max);
         if (q && q->canceled && s->n_entries % CANCEL_EVERY == 0 && atomic_load(q->canceled))
             return err_set(err, ERR_CANCELED, "the query was canceled");
     }
@@ -580,8 +590,7 @@ static bool merge_sources(struct set *s, struct source *v, size_t n, const struc
 }
 
 /* Adds one sorted list for each block that may have something, and one for the head. */
-static bool gather(struct set *s, const struct reader_query *q, struct err *err)
-{
+static bool gather(struct set *s, const struct reader_query *q, struct err *err) {
     size_t n = 0;
     struct source *v = calloc(s->blocks->n + 1, sizeof(*v));
     if (!v)
@@ -615,7 +624,8 @@ static bool gather(struct set *s, const struct reader_query *q, struct err *err)
         v[n++].n = s->n_heads;
     }
     if (ok && n > 1024)
-        ok = err_set(err, ERR_EXECUTION, "the range covers %zu blocks; at most 1024 can be read at once", n);
+        ok = err_set(err, ERR_EXECUTION,
+                     "the range covers %zu blocks; at most 1024 can be read at once", n);
     ok = ok && merge_sources(s, v, n, q, err);
     for (size_t i = 0; i < n; i++)
         free(v[i].owned);
@@ -623,8 +633,8 @@ static bool gather(struct set *s, const struct reader_query *q, struct err *err)
     return ok;
 }
 
-bool store_select(struct series_store *st, const struct reader_query *q, struct reader_set **out, struct err *err)
-{
+bool store_select(struct series_store *st, const struct reader_query *q, struct reader_set **out,
+                  struct err *err) {
     if (q->start_ms > q->end_ms)
         return err_set(err, ERR_BAD_INPUT, "the range ends before it starts");
     uint32_t *slots = NULL;
@@ -639,7 +649,8 @@ bool store_select(struct series_store *st, const struct reader_query *q, struct 
         }
     }
     struct set *s = set_new(st->blocks);
-    bool ok = s ? match_head(&st->head, q, &slots, &n, err) && take_heads(s, &st->head, slots, n, true, q->start_ms, q->end_ms, err)
+    bool ok = s ? match_head(&st->head, q, &slots, &n, err) &&
+                      take_heads(s, &st->head, slots, n, true, q->start_ms, q->end_ms, err)
                 : no_memory(err);
     rwlock_unlock(&st->lock);
     free(slots);
@@ -653,8 +664,7 @@ bool store_select(struct series_store *st, const struct reader_query *q, struct 
     return true;
 }
 
-bool blocks_select(struct blockset *set, struct reader_set **out, struct err *err)
-{
+bool blocks_select(struct blockset *set, struct reader_set **out, struct err *err) {
     struct set *s = set_new(set);
     if (!s)
         return no_memory(err);
@@ -666,8 +676,7 @@ bool blocks_select(struct blockset *set, struct reader_set **out, struct err *er
     return true;
 }
 
-bool frozen_select(struct series_store *st, struct reader_set **out, struct err *err)
-{
+bool frozen_select(struct series_store *st, struct reader_set **out, struct err *err) {
     struct blockset *none = blockset_new(NULL, 0);
     struct set *s = none ? set_new(none) : NULL;
     blockset_unref(none);

@@ -13,8 +13,7 @@
 #define DEFAULT_PAST_MS ((int64_t)3600 * 1000)
 #define DEFAULT_FUTURE_MS ((int64_t)600 * 1000)
 
-static void take_options(struct series_store *s, const struct series_options *opt)
-{
+static void take_options(struct series_store *s, const struct series_options *opt) {
     s->opt = *opt;
     s->opt.dir = s->dir;
     s->clock = *opt->clock;
@@ -32,8 +31,7 @@ static void take_options(struct series_store *s, const struct series_options *op
         s->opt.no_background = true;
 }
 
-static void free_meta(struct series_store *s)
-{
+static void free_meta(struct series_store *s) {
     for (struct map_entry *e = map_next(&s->meta, NULL); e; e = map_next(&s->meta, e)) {
         struct meta_entry *m = e->value;
         free((void *)(uintptr_t)m->help.p);
@@ -45,8 +43,7 @@ static void free_meta(struct series_store *s)
     map_deinit(&s->agents);
 }
 
-void store_free_parts(struct series_store *s)
-{
+void store_free_parts(struct series_store *s) {
     wal_free(s->wal);
     head_deinit(&s->head);
     blockset_unref(s->blocks);
@@ -56,8 +53,7 @@ void store_free_parts(struct series_store *s)
     buf_deinit(&s->scratch_wal);
 }
 
-static void store_free(struct series_store *s)
-{
+static void store_free(struct series_store *s) {
     store_free_parts(s);
     rwlock_deinit(&s->lock);
     mutex_deinit(&s->maint);
@@ -66,11 +62,12 @@ static void store_free(struct series_store *s)
     free(s);
 }
 
-static void on_record(void *self, enum wal_type type, struct str payload) { store_replay_record(self, type, payload); }
+static void on_record(void *self, enum wal_type type, struct str payload) {
+    store_replay_record(self, type, payload);
+}
 
 /* A damaged segment was read as far as it is sound; a second name keeps its bytes for a person. */
-static void on_bad_segment(void *self, const char *path, const char *why)
-{
+static void on_bad_segment(void *self, const char *path, const char *why) {
     struct series_store *s = self;
     struct err err = {0};
     char to[SIO_PATH_MAX + 300];
@@ -78,34 +75,40 @@ static void on_bad_segment(void *self, const char *path, const char *why)
     STAT_ADD(hinomi_series_quarantined_total, 1);
     if (s->opt.read_only)
         return;
-    (void)snprintf(to, sizeof(to), "%s/%lld-%s", s->quarantine, (long long)clock_wall_ms(&s->clock), slash ? slash + 1 : path);
+    (void)snprintf(to, sizeof(to), "%s/%lld-%s", s->quarantine, (long long)clock_wall_ms(&s->clock),
+                   slash ? slash + 1 : path);
     if (!file_mkdirs(s->quarantine, 0750, &err) || link(path, to) != 0)
-        log_error("series", "log segment %s: %s (and it could not be kept in %s)", path, why, s->quarantine);
+        log_error("series", "log segment %s: %s (and it could not be kept in %s)", path, why,
+                  s->quarantine);
     else
-        log_error("series", "log segment %s: %s; what is sound was read, the bytes are kept as %s", path, why, to);
+        log_error("series", "log segment %s: %s; what is sound was read, the bytes are kept as %s",
+                  path, why, to);
 }
 
-static bool replay(struct series_store *s, uint64_t *out_epoch, struct err *err)
-{
-    struct wal_replay r = {.record = on_record, .bad_segment = on_bad_segment, .self = s, .epoch_max = s->manifest_epoch};
+static bool replay(struct series_store *s, uint64_t *out_epoch, struct err *err) {
+    struct wal_replay r = {.record = on_record,
+                           .bad_segment = on_bad_segment,
+                           .self = s,
+                           .epoch_max = s->manifest_epoch};
     int64_t start = clock_mono_ms(&s->clock);
     if (!wal_replay(s->wal_dir, s->manifest_epoch, &r, err))
         return false;
     store_replay_end(s);
     if (r.records)
-        log_info("series", "replayed %llu log records (%llu bytes, %llu samples) in %lld ms%s", (unsigned long long)r.records,
-                 (unsigned long long)r.bytes, (unsigned long long)s->head.samples,
-                 (long long)(clock_mono_ms(&s->clock) - start), r.torn_bytes ? "; an unfinished write at the end was dropped" : "");
+        log_info("series", "replayed %llu log records (%llu bytes, %llu samples) in %lld ms%s",
+                 (unsigned long long)r.records, (unsigned long long)r.bytes,
+                 (unsigned long long)s->head.samples, (long long)(clock_mono_ms(&s->clock) - start),
+                 r.torn_bytes ? "; an unfinished write at the end was dropped" : "");
     *out_epoch = r.epoch_max + 1;
     return true;
 }
 
-static bool start(struct series_store *s, struct err *err)
-{
+static bool start(struct series_store *s, struct err *err) {
     uint64_t epoch = 1;
     if (!head_init(&s->head))
         return err_set(err, ERR_INTERNAL, "out of memory opening the series store");
-    if (!s->opt.read_only && (!file_mkdirs(s->dir, 0750, err) || !file_mkdirs(s->wal_dir, 0750, err)))
+    if (!s->opt.read_only &&
+        (!file_mkdirs(s->dir, 0750, err) || !file_mkdirs(s->wal_dir, 0750, err)))
         return false;
     if (!manifest_load(s, err) || !replay(s, &epoch, err))
         return false;
@@ -113,15 +116,16 @@ static bool start(struct series_store *s, struct err *err)
         return true;
     s->wal = wal_new(s->wal_dir, epoch, err);
     STAT_SET(hinomi_series_active, s->head.n_live);
-    return s->wal && (s->opt.no_background || thread_start(&s->thread, "series", store_thread, s, err));
+    return s->wal &&
+           (s->opt.no_background || thread_start(&s->thread, "series", store_thread, s, err));
 }
 
-struct series_store *series_open(const struct series_options *opt, struct err *err)
-{
+struct series_store *series_open(const struct series_options *opt, struct err *err) {
     struct series_store *s = calloc(1, sizeof(*s));
     if (!s || strlen(opt->dir) >= sizeof(s->dir)) {
         free(s);
-        err_set(err, ERR_BAD_INPUT, "cannot open the series store: the path is too long, or memory is exhausted");
+        err_set(err, ERR_BAD_INPUT,
+                "cannot open the series store: the path is too long, or memory is exhausted");
         return NULL;
     }
     (void)snprintf(s->dir, sizeof(s->dir), "%s", opt->dir);
@@ -143,8 +147,7 @@ struct series_store *series_open(const struct series_options *opt, struct err *e
     return s;
 }
 
-void series_close(struct series_store *s)
-{
+void series_close(struct series_store *s) {
     if (!s)
         return;
     if (s->thread.started) {
@@ -162,26 +165,25 @@ void series_close(struct series_store *s)
         }
         mutex_unlock(&s->maint);
         if (!ok)
-            log_warn("series", "the head could not be written on stop; the next start replays the log: %s", err.message);
+            log_warn("series",
+                     "the head could not be written on stop; the next start replays the log: %s",
+                     err.message);
     }
     store_free(s);
 }
 
 /* Doors */
 
-static bool sink_op(void *self, const struct batch *b, struct write_result *out, struct err *err)
-{
+static bool sink_op(void *self, const struct batch *b, struct write_result *out, struct err *err) {
     return store_write(self, b, out, err);
 }
 
-struct sink series_sink(struct series_store *s)
-{
+struct sink series_sink(struct series_store *s) {
     static const struct sink_ops ops = {sink_op};
     return (struct sink){&ops, s};
 }
 
-bool series_maintain(struct series_store *s, struct err *err)
-{
+bool series_maintain(struct series_store *s, struct err *err) {
     if (s->opt.read_only)
         return true;
     mutex_lock(&s->maint);
@@ -190,8 +192,7 @@ bool series_maintain(struct series_store *s, struct err *err)
     return ok;
 }
 
-bool series_clear(struct series_store *s, struct err *err)
-{
+bool series_clear(struct series_store *s, struct err *err) {
     struct head fresh;
     if (s->opt.read_only)
         return err_set(err, ERR_UNAVAILABLE, "the series store is open for reading only");
@@ -227,20 +228,20 @@ bool series_clear(struct series_store *s, struct err *err)
 
 /* Metadata */
 
-static int by_metric(const void *a, const void *b)
-{
-    return str_cmp(((const struct metric_meta *)a)->metric, ((const struct metric_meta *)b)->metric);
+static int by_metric(const void *a, const void *b) {
+    return str_cmp(((const struct metric_meta *)a)->metric,
+                   ((const struct metric_meta *)b)->metric);
 }
 
-static bool copy_meta(struct arena *a, struct str metric, const struct meta_entry *m, struct metric_meta *out)
-{
-    *out = (struct metric_meta){arena_str(a, metric), arena_str(a, m->help), arena_str(a, m->unit), m->type};
+static bool copy_meta(struct arena *a, struct str metric, const struct meta_entry *m,
+                      struct metric_meta *out) {
+    *out = (struct metric_meta){arena_str(a, metric), arena_str(a, m->help), arena_str(a, m->unit),
+                                m->type};
     return !a->failed;
 }
 
-bool series_get_meta(struct series_store *s, struct str metric, size_t limit, struct arena *a, struct metric_meta **out,
-                     size_t *out_n, struct err *err)
-{
+bool series_get_meta(struct series_store *s, struct str metric, size_t limit, struct arena *a,
+                     struct metric_meta **out, size_t *out_n, struct err *err) {
     size_t n = 0;
     bool ok = true;
     rwlock_read(&s->lock);
@@ -248,7 +249,8 @@ bool series_get_meta(struct series_store *s, struct str metric, size_t limit, st
     struct metric_meta *v = arena_array(a, metric.n ? 1 : s->meta.n_live + 1, sizeof(*v));
     if (v && one)
         ok = copy_meta(a, metric, one, &v[n++]);
-    for (struct map_entry *e = map_next(&s->meta, NULL); v && !metric.n && ok && e; e = map_next(&s->meta, e))
+    for (struct map_entry *e = map_next(&s->meta, NULL); v && !metric.n && ok && e;
+         e = map_next(&s->meta, e))
         ok = copy_meta(a, e->key, e->value, &v[n++]);
     rwlock_unlock(&s->lock);
     if (!v || !ok)

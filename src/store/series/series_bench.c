@@ -1,5 +1,6 @@
-/* series_bench [series] [steps] [shuffle] [dir]: the load of docs: remote_write bodies of 2,000 samples, one sample a
- * series, 15 s apart. Prints the store's CPU (the generator's is subtracted), bytes, memory and read rates. */
+/* series_bench [series] [steps] [shuffle] [dir]: the load of docs: remote_write bodies of 2,000
+ * samples, one sample a series, 15 s apart. Prints the store's CPU (the generator's is subtracted),
+ * bytes, memory and read rates. */
 #include "codec/remote_write.h"
 #include "codec/snappy.h"
 #include "os/clock.h"
@@ -24,31 +25,31 @@ struct gen_series {
 };
 
 static uint64_t rnd_state = 88172645463325252u;
-static uint64_t rnd(void)
-{
+static uint64_t rnd(void) {
     rnd_state ^= rnd_state << 13;
     rnd_state ^= rnd_state >> 7;
     rnd_state ^= rnd_state << 17;
     return rnd_state;
 }
-static double unit(void) { return (double)(rnd() >> 11) / 9007199254740992.0; }
+static double unit(void) {
+    return (double)(rnd() >> 11) / 9007199254740992.0;
+}
 
-static double cpu(clockid_t id)
-{
+static double cpu(clockid_t id) {
     struct timespec t;
     (void)clock_gettime(id, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
-static double wall(void) { return cpu(CLOCK_MONOTONIC); }
+static double wall(void) {
+    return cpu(CLOCK_MONOTONIC);
+}
 
-static void die(const struct err *err)
-{
+static void die(const struct err *err) {
     (void)fprintf(stderr, "%s\n", err->message);
     exit(1);
 }
 
-static long anon_kib(void)
-{
+static long anon_kib(void) {
     struct buf b = BUF_INIT;
     long kib = 0;
     if (file_read("/proc/self/smaps_rollup", 65536, &b, NULL)) {
@@ -59,13 +60,14 @@ static long anon_kib(void)
     return kib;
 }
 
-static void make_series(struct gen_series *v, size_t n)
-{
-    static const char *const names[] = {"__name__", "env", "handler", "host", "instance", "job", "le", "region"};
+static void make_series(struct gen_series *v, size_t n) {
+    static const char *const names[] = {"__name__", "env", "handler", "host",
+                                        "instance", "job", "le",      "region"};
     for (size_t i = 0; i < n; i++) {
         struct gen_series *s = &v[i];
         size_t host = i / 200, metric = i % 200;
-        (void)snprintf(s->text[0], 48, "app_metric_%03zu_%s", metric, metric % 3 ? "total" : "bytes");
+        (void)snprintf(s->text[0], 48, "app_metric_%03zu_%s", metric,
+                       metric % 3 ? "total" : "bytes");
         (void)snprintf(s->text[1], 48, "production");
         (void)snprintf(s->text[2], 48, "/api/v1/resource/%zu", metric % 20);
         (void)snprintf(s->text[3], 48, "host-%04zu.example.net", host);
@@ -83,8 +85,7 @@ static void make_series(struct gen_series *v, size_t n)
     }
 }
 
-static double next_value(struct gen_series *s)
-{
+static double next_value(struct gen_series *s) {
     switch (s->kind) {
     case 0: /* counter, steady */
     case 1:
@@ -109,8 +110,8 @@ static double next_value(struct gen_series *s)
     }
 }
 
-static double ingest(struct series_store *s, struct gen_series *v, size_t n, size_t steps, bool shuffle)
-{
+static double ingest(struct series_store *s, struct gen_series *v, size_t n, size_t steps,
+                     bool shuffle) {
     struct buf plain = BUF_INIT, body = BUF_INIT;
     struct series_hint *hint[2] = {series_hint_new(), series_hint_new()};
     uint32_t order[BODY_SERIES];
@@ -132,7 +133,9 @@ static double ingest(struct series_store *s, struct gen_series *v, size_t n, siz
             for (size_t i = 0; i < k; i++) {
                 struct gen_series *g = &v[from + order[i]];
                 size_t host = (from + order[i]) / 200;
-                struct sample x = {START_MS + (int64_t)step * STEP_MS + (int64_t)(host * 37 % 15000), next_value(g)};
+                struct sample x = {START_MS + (int64_t)step * STEP_MS +
+                                       (int64_t)(host * 37 % 15000),
+                                   next_value(g)};
                 remote_write_put_series(&plain, (struct labels){g->label, g->n_labels}, &x, 1);
             }
             struct err err = {0};
@@ -140,17 +143,21 @@ static double ingest(struct series_store *s, struct gen_series *v, size_t n, siz
                 die(&err);
             client += cpu(CLOCK_THREAD_CPUTIME_ID) - c;
             struct write_result out;
-            while (!series_remote_write(s, buf_view(&body), STR("bench"), hint[from / BODY_SERIES % 2], &out, &err)) {
+            while (!series_remote_write(s, buf_view(&body), STR("bench"),
+                                        hint[from / BODY_SERIES % 2], &out, &err)) {
                 if (err.code != ERR_UNAVAILABLE)
                     die(&err);
                 (void)usleep(1000);
             }
             if (out.accepted != k)
-                (void)fprintf(stderr, "accepted %zu of %zu: %s\n", out.accepted, k, out.first_rejected);
+                (void)fprintf(stderr, "accepted %zu of %zu: %s\n", out.accepted, k,
+                              out.first_rejected);
         }
-    double used = cpu(CLOCK_PROCESS_CPUTIME_ID) - start - client, samples = (double)(n * steps) / 1e6;
-    printf("ingest: %.2f M samples, %.3f CPU s per 1 M (wall %.2f s, generator %.2f s not counted)\n", samples, used / samples,
-           wall() - t0, client);
+    double used = cpu(CLOCK_PROCESS_CPUTIME_ID) - start - client,
+           samples = (double)(n * steps) / 1e6;
+    printf(
+        "ingest: %.2f M samples, %.3f CPU s per 1 M (wall %.2f s, generator %.2f s not counted)\n",
+        samples, used / samples, wall() - t0, client);
     series_hint_free(hint[0]);
     series_hint_free(hint[1]);
     buf_deinit(&plain);
@@ -158,11 +165,13 @@ static double ingest(struct series_store *s, struct gen_series *v, size_t n, siz
     return used;
 }
 
-static void read_all(struct series_store *s, const char *what, const char *metric)
-{
+static void read_all(struct series_store *s, const char *what, const char *metric) {
     struct reader r = series_reader(s);
-    struct matcher m = {.type = metric ? MATCH_EQ : MATCH_NE, .name = STR("__name__"), .value = str_from(metric ? metric : "")};
-    struct reader_query q = {.matchers = &m, .n_matchers = 1, .start_ms = INT64_MIN, .end_ms = INT64_MAX};
+    struct matcher m = {.type = metric ? MATCH_EQ : MATCH_NE,
+                        .name = STR("__name__"),
+                        .value = str_from(metric ? metric : "")};
+    struct reader_query q = {
+        .matchers = &m, .n_matchers = 1, .start_ms = INT64_MIN, .end_ms = INT64_MAX};
     struct reader_set *set;
     struct err err = {0};
     double t0 = wall();
@@ -181,14 +190,16 @@ static void read_all(struct series_store *s, const char *what, const char *metri
         sum += d.n ? d.value[d.n - 1] : 0;
     }
     double t3 = wall();
-    printf("%s: %zu series, select %.2f ms, labels %.2f ms, read %zu samples in %.2f ms (%.0f M/s) [%g]\n", what, set->count,
-           (t1 - t0) * 1e3, (t2 - t1) * 1e3, n, (t3 - t2) * 1e3, (double)n / (t3 - t2) / 1e6, sum);
+    printf("%s: %zu series, select %.2f ms, labels %.2f ms, read %zu samples in %.2f ms (%.0f M/s) "
+           "[%g]\n",
+           what, set->count, (t1 - t0) * 1e3, (t2 - t1) * 1e3, n, (t3 - t2) * 1e3,
+           (double)n / (t3 - t2) / 1e6, sum);
     set->ops->free(set);
 }
 
-int main(int argc, char **argv)
-{
-    size_t n = argc > 1 ? strtoul(argv[1], NULL, 10) : 20000, steps = argc > 2 ? strtoul(argv[2], NULL, 10) : 240;
+int main(int argc, char **argv) {
+    size_t n = argc > 1 ? strtoul(argv[1], NULL, 10) : 20000,
+           steps = argc > 2 ? strtoul(argv[2], NULL, 10) : 240;
     bool shuffle = argc > 3 && argv[3][0] == '1';
     char dir[256] = "/tmp/series-bench-XXXXXX";
     struct err err = {0};
@@ -198,15 +209,29 @@ int main(int argc, char **argv)
     if (!v)
         return 1;
     make_series(v, n);
-    struct series_options opt = {.dir = dir, .clock = clock_system(), .accept_past_ms = INT64_MAX, .retention_ms = INT64_C(86400000) * 36500,
-                                 .series_per_source_max = 1u << 30, .series_per_metric_max = 1u << 30};
+    struct series_options opt = {.dir = dir,
+                                 .clock = clock_system(),
+                                 .accept_past_ms = INT64_MAX,
+                                 .retention_ms = INT64_C(86400000) * 36500,
+                                 .series_per_source_max = 1u << 30,
+                                 .series_per_metric_max = 1u << 30};
     long before = anon_kib();
     struct series_store *s = series_open(&opt, &err);
     if (!s)
         die(&err);
     (void)ingest(s, v, n, steps, shuffle);
     long after = anon_kib();
-    printf("memory: %ld KiB anonymous, %.3f KiB per series\n", after - before, (double)(after - before) / (double)n);
+    printf("memory: %ld KiB anonymous, %.3f KiB per series\n", after - before,
+           (double)(after - before) / (double)n);
+    struct series_options killed = opt;
+    killed.read_only = true; /* what a start after kill -9 would replay now */
+    double r0 = wall(), rc = cpu(CLOCK_PROCESS_CPUTIME_ID);
+    struct series_store *k = series_open(&killed, &err);
+    if (!k)
+        die(&err);
+    printf("replay: open in %.3f s wall, %.3f CPU s\n", wall() - r0,
+           cpu(CLOCK_PROCESS_CPUTIME_ID) - rc);
+    series_close(k);
     read_all(s, "warm, as ingested", NULL);
     double c0 = cpu(CLOCK_PROCESS_CPUTIME_ID);
     if (!series_maintain(s, &err))
@@ -216,8 +241,8 @@ int main(int argc, char **argv)
     struct series_stats st;
     if (!series_get_stats(s, &a, &st, &err))
         die(&err);
-    printf("disk: %llu blocks, %.1f MB, %.3f bytes per sample\n", (unsigned long long)st.blocks, (double)st.disk_bytes / 1e6,
-           (double)st.disk_bytes / (double)st.samples_total);
+    printf("disk: %llu blocks, %.1f MB, %.3f bytes per sample\n", (unsigned long long)st.blocks,
+           (double)st.disk_bytes / 1e6, (double)st.disk_bytes / (double)st.samples_total);
     arena_deinit(&a);
     read_all(s, "all", NULL);
     read_all(s, "all again", NULL);

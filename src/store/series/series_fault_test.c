@@ -1,9 +1,9 @@
 /* Disks that fail and bytes that change. */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "base/hash.h"
 #include "base/log.h"
@@ -25,8 +25,7 @@ struct fault {
     int error;
 };
 
-static int fail_some(void *self, enum sio_op op, const char *path)
-{
+static int fail_some(void *self, enum sio_op op, const char *path) {
     struct fault *f = self;
     (void)op;
     (void)path;
@@ -34,15 +33,13 @@ static int fail_some(void *self, enum sio_op op, const char *path)
     return k >= f->at && k < f->until ? f->error : 0;
 }
 
-static void hook(struct fault *f)
-{
+static void hook(struct fault *f) {
     sio_hook_self = f;
     sio_hook = f ? fail_some : NULL;
 }
 
 /* Writes one moment of all series; acknowledged ones go into the naive store. */
-static bool write_step(struct naive *n, struct series_store *s, int64_t ts, struct err *err)
-{
+static bool write_step(struct naive *n, struct series_store *s, int64_t ts, struct err *err) {
     struct batch_row rows[32];
     for (size_t i = 0; i < n->n; i++)
         rows[i] = (struct batch_row){n->s[i].labels, ts, (double)(ts % 1000 + (int64_t)i)};
@@ -58,10 +55,11 @@ static bool write_step(struct naive *n, struct series_store *s, int64_t ts, stru
 }
 
 /* What was acknowledged is there; what was not may be (it was sent), but nothing else is. */
-static void check_acknowledged(const struct naive *n, struct series_store *s, int64_t start, int64_t end)
-{
+static void check_acknowledged(const struct naive *n, struct series_store *s, int64_t start,
+                               int64_t end) {
     struct matcher m = {.type = MATCH_NE, .name = STR("__name__"), .value = STR("")};
-    struct reader_query q = {.matchers = &m, .n_matchers = 1, .start_ms = INT64_MIN, .end_ms = INT64_MAX};
+    struct reader_query q = {
+        .matchers = &m, .n_matchers = 1, .start_ms = INT64_MIN, .end_ms = INT64_MAX};
     struct reader r = series_reader(s);
     struct reader_set *set;
     struct err err = {0};
@@ -88,8 +86,7 @@ static void check_acknowledged(const struct naive *n, struct series_store *s, in
     set->ops->free(set);
 }
 
-static void sweep(uint64_t at, uint64_t until, int error, uint64_t *out_ops)
-{
+static void sweep(uint64_t at, uint64_t until, int error, uint64_t *out_ops) {
     char *dir = test_dir(), copy[300];
     struct clock_manual clock = {T0 * 1000000, 1};
     struct naive n;
@@ -134,8 +131,7 @@ static void sweep(uint64_t at, uint64_t until, int error, uint64_t *out_ops)
 }
 
 /* Fails the n-th operation alone, and all from the n-th on, for every n that there is. */
-static void test_fault_sweep(void **unused)
-{
+static void test_fault_sweep(void **unused) {
     (void)unused;
     uint64_t ops = 1, ignored;
     log_set_level(LOG_LEVEL_ERROR + 1);
@@ -151,8 +147,7 @@ static void test_fault_sweep(void **unused)
 }
 
 /* kill -9 in the middle of a fault: the copy of the folder holds all that was acknowledged. */
-static void test_fault_then_kill(void **unused)
-{
+static void test_fault_then_kill(void **unused) {
     (void)unused;
     log_set_level(LOG_LEVEL_ERROR + 1);
     for (uint64_t at = 0; at < 60; at += 3) {
@@ -182,8 +177,7 @@ static void test_fault_then_kill(void **unused)
     }
 }
 
-static void flip(const char *path, int64_t at, unsigned char mask)
-{
+static void flip(const char *path, int64_t at, unsigned char mask) {
     struct err err = {0};
     int fd;
     unsigned char c;
@@ -194,8 +188,7 @@ static void flip(const char *path, int64_t at, unsigned char mask)
     file_close(fd);
 }
 
-static size_t count_ext(const char *dir, const char *ext, char *out_last, size_t cap)
-{
+static size_t count_ext(const char *dir, const char *ext, char *out_last, size_t cap) {
     struct arena a = ARENA_INIT;
     char **names;
     size_t n, k = 0;
@@ -210,10 +203,9 @@ static size_t count_ext(const char *dir, const char *ext, char *out_last, size_t
     return k;
 }
 
-/* What the store says after damage is either exactly right, an error, or lacks what stood in the one file
- * that was set aside; never something else. */
-static void probe(const struct naive *n, const char *dir, struct clock_manual *clock)
-{
+/* What the store says after damage is either exactly right, an error, or lacks what stood in the
+ * one file that was set aside; never something else. */
+static void probe(const struct naive *n, const char *dir, struct clock_manual *clock) {
     struct clock view = clock_manual_view(clock);
     struct series_options opt = {.dir = dir, .clock = &view, .no_background = true};
     struct err err = {0};
@@ -223,7 +215,8 @@ static void probe(const struct naive *n, const char *dir, struct clock_manual *c
         return;
     }
     struct matcher m = {.type = MATCH_NE, .name = STR("__name__"), .value = STR("")};
-    struct reader_query q = {.matchers = &m, .n_matchers = 1, .start_ms = INT64_MIN, .end_ms = INT64_MAX};
+    struct reader_query q = {
+        .matchers = &m, .n_matchers = 1, .start_ms = INT64_MIN, .end_ms = INT64_MAX};
     struct reader r = series_reader(s);
     for (int round = 0; round < 2; round++) {
         struct reader_set *set;
@@ -254,8 +247,7 @@ static void probe(const struct naive *n, const char *dir, struct clock_manual *c
     assert_in_range(count_ext(q_dir, ".blk", NULL, 0), 0, 1);
 }
 
-static void test_flipped_bytes(void **unused)
-{
+static void test_flipped_bytes(void **unused) {
     (void)unused;
     log_set_level(LOG_LEVEL_ERROR + 1);
     char *dir = test_dir(), copy[300], victim[400];
@@ -303,8 +295,7 @@ static void test_flipped_bytes(void **unused)
 }
 
 /* Every byte of a block that carries meaning is covered: verify finds each flip. */
-static void test_verify_finds(void **unused)
-{
+static void test_verify_finds(void **unused) {
     (void)unused;
     log_set_level(LOG_LEVEL_ERROR + 1);
     char *dir = test_dir(), path[400];
@@ -337,8 +328,7 @@ static void test_verify_finds(void **unused)
     test_dir_free(dir);
 }
 
-static void test_torn_log(void **unused)
-{
+static void test_torn_log(void **unused) {
     (void)unused;
     log_set_level(LOG_LEVEL_ERROR + 1);
     char *dir = test_dir(), wal_dir[400], path[400], copy[320];
@@ -364,8 +354,7 @@ static void test_torn_log(void **unused)
     test_dir_free(dir);
 }
 
-static void test_newer_format(void **unused)
-{
+static void test_newer_format(void **unused) {
     (void)unused;
     log_set_level(LOG_LEVEL_ERROR + 1);
     char *dir = test_dir(), path[400], wal_dir[400];
@@ -399,9 +388,10 @@ static void test_newer_format(void **unused)
     test_dir_free(dir);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_fault_sweep),  cmocka_unit_test(test_fault_then_kill), cmocka_unit_test(test_flipped_bytes),
-                                       cmocka_unit_test(test_verify_finds), cmocka_unit_test(test_torn_log),   cmocka_unit_test(test_newer_format)};
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fault_sweep),   cmocka_unit_test(test_fault_then_kill),
+        cmocka_unit_test(test_flipped_bytes), cmocka_unit_test(test_verify_finds),
+        cmocka_unit_test(test_torn_log),      cmocka_unit_test(test_newer_format)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

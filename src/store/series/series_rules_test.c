@@ -1,9 +1,9 @@
 /* What the contract of series.h promises, rule by rule. */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "codec/remote_write.h"
 #include "codec/snappy.h"
@@ -23,8 +23,7 @@ struct fixture {
     struct series_store *s;
 };
 
-static int set_up(void **state)
-{
+static int set_up(void **state) {
     struct fixture *f = calloc(1, sizeof(*f));
     if (!f)
         return 1;
@@ -35,8 +34,7 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
+static int tear_down(void **state) {
     struct fixture *f = *state;
     series_close(f->s);
     test_dir_free(f->dir);
@@ -44,21 +42,19 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void reopen(struct fixture *f, int64_t past_ms)
-{
+static void reopen(struct fixture *f, int64_t past_ms) {
     series_close(f->s);
     f->s = test_open(f->dir, &f->clock, past_ms);
 }
 
-static void maintain(struct fixture *f)
-{
+static void maintain(struct fixture *f) {
     struct err err = {0};
     if (!series_maintain(f->s, &err))
         fail_msg("%s", err.message);
 }
 
-static struct write_result put(struct series_store *s, struct str source, const char *metric, const char *host, int64_t ts, double v)
-{
+static struct write_result put(struct series_store *s, struct str source, const char *metric,
+                               const char *host, int64_t ts, double v) {
     struct label l[2] = {{STR("__name__"), str_from(metric)}, {STR("host"), str_from(host)}};
     struct batch_row row = {{l, 2}, ts, v};
     struct batch b = {.kind = SOURCE_SCRAPE, .source = source, .rows = &row, .n = 1};
@@ -70,8 +66,8 @@ static struct write_result put(struct series_store *s, struct str source, const 
     return out;
 }
 
-static size_t count(struct series_store *s, const char *metric, int64_t start, int64_t end, double *out_last)
-{
+static size_t count(struct series_store *s, const char *metric, int64_t start, int64_t end,
+                    double *out_last) {
     struct matcher m = {.type = MATCH_EQ, .name = STR("__name__"), .value = str_from(metric)};
     struct reader_query q = {.matchers = &m, .n_matchers = 1, .start_ms = start, .end_ms = end};
     struct reader r = series_reader(s);
@@ -92,8 +88,7 @@ static size_t count(struct series_store *s, const char *metric, int64_t start, i
     return n;
 }
 
-static void test_accept_window(void **state)
-{
+static void test_accept_window(void **state) {
     struct fixture *f = *state;
     struct write_result r = put(f->s, STR("a"), "m", "x", T0 - 3600 * 1000 - 1, 1);
     assert_int_equal(r.rejected[REJECT_TOO_OLD], 1);
@@ -116,10 +111,10 @@ static void test_accept_window(void **state)
     assert_int_equal(count(f->s, "old", INT64_MIN, INT64_MAX, NULL), 5);
 }
 
-static void test_duplicates(void **state)
-{
+static void test_duplicates(void **state) {
     struct fixture *f = *state;
-    for (int stage = 0; stage < 3; stage++) { /* in the head, in a block, in a block after a start */
+    for (int stage = 0; stage < 3;
+         stage++) { /* in the head, in a block, in a block after a start */
         if (stage == 1)
             maintain(f);
         if (stage == 2)
@@ -138,15 +133,19 @@ static void test_duplicates(void **state)
     struct write_result r = put(f->s, STR("a"), "nan", "x", T0, sample_nan());
     assert_int_equal(r.accepted, 1);
     assert_int_equal(put(f->s, STR("a"), "nan", "x", T0, sample_nan()).accepted, 1);
-    assert_int_equal(put(f->s, STR("a"), "nan", "x", T0, sample_stale()).rejected[REJECT_DUPLICATE], 1);
+    assert_int_equal(put(f->s, STR("a"), "nan", "x", T0, sample_stale()).rejected[REJECT_DUPLICATE],
+                     1);
 }
 
-static void test_limits(void **state)
-{
+static void test_limits(void **state) {
     struct fixture *f = *state;
     series_close(f->s);
     struct clock view = clock_manual_view(&f->clock);
-    struct series_options opt = {.dir = f->dir, .clock = &view, .no_background = true, .series_per_source_max = 30, .series_per_metric_max = 20};
+    struct series_options opt = {.dir = f->dir,
+                                 .clock = &view,
+                                 .no_background = true,
+                                 .series_per_source_max = 30,
+                                 .series_per_metric_max = 20};
     struct err err = {0};
     f->s = series_open(&opt, &err);
     assert_non_null(f->s);
@@ -163,8 +162,10 @@ static void test_limits(void **state)
         }
     }
     assert_int_equal(refused, 5);
-    assert_int_equal(put(f->s, STR("offender"), "flood", "h3", T0 + 1, 1).accepted, 1); /* known ones go on */
-    assert_int_equal(put(f->s, STR("other"), "flood", "z", T0, 1).accepted, 1);         /* others lose nothing */
+    assert_int_equal(put(f->s, STR("offender"), "flood", "h3", T0 + 1, 1).accepted,
+                     1); /* known ones go on */
+    assert_int_equal(put(f->s, STR("other"), "flood", "z", T0, 1).accepted,
+                     1); /* others lose nothing */
     for (int i = 0; i < 12; i++) {
         (void)snprintf(host, sizeof(host), "k%d", i);
         refused += put(f->s, STR("offender"), "second", host, T0, 1).rejected[REJECT_CARDINALITY];
@@ -175,32 +176,37 @@ static void test_limits(void **state)
     size_t n;
     assert_true(series_limit_hits(f->s, &a, &hits, &n, &err));
     assert_int_equal(n, 2);
-    assert_true(str_eqz(hits[0].metric, "flood") && str_eqz(hits[0].label, "host") && hits[0].refused_series == 5);
-    assert_true(str_eqz(hits[1].limit, "store.series.limit_per_source") && hits[1].refused_series == 2);
+    assert_true(str_eqz(hits[0].metric, "flood") && str_eqz(hits[0].label, "host") &&
+                hits[0].refused_series == 5);
+    assert_true(str_eqz(hits[1].limit, "store.series.limit_per_source") &&
+                hits[1].refused_series == 2);
     arena_deinit(&a);
 }
 
-static bool put_agent(struct series_store *s, uint64_t segment, uint64_t offset, double v)
-{
+static bool put_agent(struct series_store *s, uint64_t segment, uint64_t offset, double v) {
     struct label l[1] = {{STR("__name__"), STR("from_agent")}};
     struct batch_row row = {{l, 1}, T0 + (int64_t)offset, v};
-    struct batch b = {.kind = SOURCE_AGENT, .source = STR("agent/x"), .rows = &row, .n = 1, .agent = STR("x"), .agent_segment = segment, .agent_offset = offset};
+    struct batch b = {.kind = SOURCE_AGENT,
+                      .source = STR("agent/x"),
+                      .rows = &row,
+                      .n = 1,
+                      .agent = STR("x"),
+                      .agent_segment = segment,
+                      .agent_offset = offset};
     struct sink k = series_sink(s);
     struct write_result out = {0};
     struct err err = {0};
     return sink_write(&k, &b, &out, &err) && out.accepted == 1;
 }
 
-static void expect_position(struct series_store *s, uint64_t segment, uint64_t offset)
-{
+static void expect_position(struct series_store *s, uint64_t segment, uint64_t offset) {
     uint64_t a, b;
     series_agent_position(s, STR("x"), &a, &b);
     assert_int_equal(a, segment);
     assert_int_equal(b, offset);
 }
 
-static void test_agent(void **state)
-{
+static void test_agent(void **state) {
     struct fixture *f = *state;
     expect_position(f->s, 0, 0);
     assert_true(put_agent(f->s, 1, 10, 1));
@@ -222,8 +228,7 @@ static void test_agent(void **state)
     assert_int_equal(count(f->s, "from_agent", INT64_MIN, INT64_MAX, NULL), 3);
 }
 
-static void test_clear(void **state)
-{
+static void test_clear(void **state) {
     struct fixture *f = *state;
     struct err err = {0};
     for (int round = 0; round < 3; round++) {
@@ -239,10 +244,11 @@ static void test_clear(void **state)
     }
 }
 
-static void test_meta(void **state)
-{
+static void test_meta(void **state) {
     struct fixture *f = *state;
-    struct metric_meta m[2] = {{STR("b_total"), STR("Bees."), STR("bees"), METRIC_COUNTER}, {STR("a"), STR("Help \xe7\x81\xab"), STR(""), METRIC_GAUGE}}, *got;
+    struct metric_meta m[2] = {{STR("b_total"), STR("Bees."), STR("bees"), METRIC_COUNTER},
+                               {STR("a"), STR("Help \xe7\x81\xab"), STR(""), METRIC_GAUGE}},
+                       *got;
     struct err err = {0};
     struct arena a = ARENA_INIT;
     size_t n;
@@ -252,7 +258,8 @@ static void test_meta(void **state)
     for (int i = 0; i < 2; i++) {
         assert_true(series_get_meta(f->s, STR(""), 0, &a, &got, &n, &err));
         assert_int_equal(n, 2);
-        assert_true(str_eqz(got[0].metric, "a") && str_eqz(got[1].help, "Bees, counted.") && str_eqz(got[1].unit, "bees"));
+        assert_true(str_eqz(got[0].metric, "a") && str_eqz(got[1].help, "Bees, counted.") &&
+                    str_eqz(got[1].unit, "bees"));
         assert_int_equal(got[1].type, METRIC_COUNTER);
         assert_true(series_get_meta(f->s, STR("a"), 0, &a, &got, &n, &err));
         assert_int_equal(n, 1);
@@ -263,8 +270,7 @@ static void test_meta(void **state)
     arena_deinit(&a);
 }
 
-static void test_retention(void **state)
-{
+static void test_retention(void **state) {
     struct fixture *f = *state;
     const int64_t day = 86400000;
     for (int i = 0; i < 40; i++) { /* forty days, a block each */
@@ -276,7 +282,8 @@ static void test_retention(void **state)
     size_t kept = count(f->s, "m", INT64_MIN, INT64_MAX, NULL);
     assert_in_range(kept, 30, 35);
     assert_int_equal(count(f->s, "m", T0 + 10 * day, INT64_MAX, NULL), 30);
-    f->clock.wall_ns += INT64_C(365) * 86400 * 1000000000; /* the clock jumps a year, and samples with it */
+    f->clock.wall_ns +=
+        INT64_C(365) * 86400 * 1000000000; /* the clock jumps a year, and samples with it */
     (void)put(f->s, STR("a"), "m", "x", f->clock.wall_ns / 1000000, 1);
     maintain(f);
     clock_manual_advance(&f->clock, DUR_S(3600));
@@ -289,12 +296,15 @@ static void test_retention(void **state)
     assert_int_equal(count(f->s, "m", INT64_MIN, INT64_MAX, NULL), kept + 1);
 }
 
-static void test_size_retention(void **state)
-{
+static void test_size_retention(void **state) {
     struct fixture *f = *state;
     series_close(f->s);
     struct clock view = clock_manual_view(&f->clock);
-    struct series_options opt = {.dir = f->dir, .clock = &view, .no_background = true, .retention_bytes = 3000, .accept_past_ms = INT64_MAX};
+    struct series_options opt = {.dir = f->dir,
+                                 .clock = &view,
+                                 .no_background = true,
+                                 .retention_bytes = 3000,
+                                 .accept_past_ms = INT64_MAX};
     struct err err = {0};
     f->s = series_open(&opt, &err);
     assert_non_null(f->s);
@@ -308,8 +318,7 @@ static void test_size_retention(void **state)
     assert_int_equal((int)last, 29); /* the newest stays */
 }
 
-static void test_names(void **state)
-{
+static void test_names(void **state) {
     struct fixture *f = *state;
     struct arena a = ARENA_INIT;
     struct err err = {0};
@@ -319,7 +328,11 @@ static void test_names(void **state)
     maintain(f);
     (void)put(f->s, STR("a"), "m2", "y", T0, 1);
     struct matcher m = {.type = MATCH_EQ, .name = STR("host"), .value = STR("y")};
-    struct reader_query all = {.start_ms = INT64_MIN, .end_ms = INT64_MAX}, one = {.matchers = &m, .n_matchers = 1, .start_ms = INT64_MIN, .end_ms = INT64_MAX};
+    struct reader_query all = {.start_ms = INT64_MIN, .end_ms = INT64_MAX},
+                        one = {.matchers = &m,
+                               .n_matchers = 1,
+                               .start_ms = INT64_MIN,
+                               .end_ms = INT64_MAX};
     assert_true(r.ops->label_names(r.self, &all, 0, &a, &l, &err));
     assert_int_equal(l.n, 2);
     assert_true(str_eqz(l.v[0], "__name__") && str_eqz(l.v[1], "host"));
@@ -336,9 +349,9 @@ static void test_names(void **state)
     arena_deinit(&a);
 }
 
-static size_t matching(struct series_store *s, const struct matcher *m, size_t n)
-{
-    struct reader_query q = {.matchers = m, .n_matchers = n, .start_ms = INT64_MIN, .end_ms = INT64_MAX};
+static size_t matching(struct series_store *s, const struct matcher *m, size_t n) {
+    struct reader_query q = {
+        .matchers = m, .n_matchers = n, .start_ms = INT64_MIN, .end_ms = INT64_MAX};
     struct reader r = series_reader(s);
     struct reader_set *set;
     struct err err = {0};
@@ -350,8 +363,7 @@ static size_t matching(struct series_store *s, const struct matcher *m, size_t n
 }
 
 /* Every kind of matcher gives what matching label by label gives, in the head and in blocks. */
-static void test_matchers(void **state)
-{
+static void test_matchers(void **state) {
     struct fixture *f = *state;
     struct naive n;
     struct err err = {0};
@@ -365,14 +377,18 @@ static void test_matchers(void **state)
         if (i == 40)
             maintain(f);
     }
-    static const char *const values[] = {"metric_3", "metric_.*", "host-1|host-2|nothing", "", ".*", ".+", "api", "[ad].*", "host-[^1]"};
+    static const char *const values[] = {"metric_3", "metric_.*", "host-1|host-2|nothing",
+                                         "",         ".*",        ".+",
+                                         "api",      "[ad].*",    "host-[^1]"};
     static const char *const names[] = {"__name__", "host", "job", "missing"};
     for (size_t v = 0; v < 9; v++)
         for (size_t k = 0; k < 4; k++)
             for (int type = 0; type < 4; type++) {
-                struct regex *re = type >= MATCH_RE ? regex_new(str_from(values[v]), true, &err) : NULL;
-                struct matcher m[2] = {{(enum matcher_type)type, str_from(names[k]), str_from(values[v]), re},
-                                       {.type = MATCH_NE, .name = STR("job"), .value = STR("db")}};
+                struct regex *re =
+                    type >= MATCH_RE ? regex_new(str_from(values[v]), true, &err) : NULL;
+                struct matcher m[2] = {
+                    {(enum matcher_type)type, str_from(names[k]), str_from(values[v]), re},
+                    {.type = MATCH_NE, .name = STR("job"), .value = STR("db")}};
                 for (size_t use = 1; use <= 2; use++) {
                     size_t want = 0;
                     for (size_t i = 0; i < n.n; i++)
@@ -385,15 +401,15 @@ static void test_matchers(void **state)
 }
 
 /* A set shows the same while samples, flushes, compaction and clearing go on behind it. */
-static void test_snapshot(void **state)
-{
+static void test_snapshot(void **state) {
     struct fixture *f = *state;
     struct err err = {0};
     for (int i = 0; i < 50; i++)
         (void)put(f->s, STR("a"), "m", "x", T0 + i * 1000, i);
     (void)put(f->s, STR("a"), "m", "x", T0 - 500, -1);
     struct matcher m = {.type = MATCH_EQ, .name = STR("__name__"), .value = STR("m")};
-    struct reader_query q = {.matchers = &m, .n_matchers = 1, .start_ms = INT64_MIN, .end_ms = INT64_MAX};
+    struct reader_query q = {
+        .matchers = &m, .n_matchers = 1, .start_ms = INT64_MIN, .end_ms = INT64_MAX};
     struct reader r = series_reader(f->s);
     struct reader_set *set;
     struct series_data d;
@@ -416,11 +432,11 @@ static void test_snapshot(void **state)
 }
 
 /* Labels out of order, empty values, labels after samples: one series, one identity. */
-static void test_odd_bodies(void **state)
-{
+static void test_odd_bodies(void **state) {
     struct fixture *f = *state;
     struct label sorted[2] = {{STR("__name__"), STR("odd")}, {STR("host"), STR("x")}};
-    struct label mixed[3] = {{STR("host"), STR("x")}, {STR("empty"), STR("")}, {STR("__name__"), STR("odd")}};
+    struct label mixed[3] = {
+        {STR("host"), STR("x")}, {STR("empty"), STR("")}, {STR("__name__"), STR("odd")}};
     struct buf plain = BUF_INIT, body = BUF_INIT, a = BUF_INIT, b = BUF_INIT;
     struct err err = {0};
     for (int i = 0; i < 2; i++) {
@@ -440,7 +456,11 @@ static void test_odd_bodies(void **state)
     assert_true(series_remote_write(f->s, buf_view(&body), STR("t"), NULL, &out, &err));
     assert_int_equal(out.accepted, 3);
     assert_int_equal(count(f->s, "odd", INT64_MIN, INT64_MAX, NULL), 3);
-    assert_int_equal(matching(f->s, &(struct matcher){.type = MATCH_EQ, .name = STR("__name__"), .value = STR("odd")}, 1), 1);
+    assert_int_equal(
+        matching(f->s,
+                 &(struct matcher){.type = MATCH_EQ, .name = STR("__name__"), .value = STR("odd")},
+                 1),
+        1);
     /* a body that breaks off stores nothing */
     buf_reset(&body);
     assert_true(snappy_block_encode(str_sub(buf_view(&plain), 0, plain.n - 3), &body, &err));
@@ -469,19 +489,21 @@ static void test_odd_bodies(void **state)
 }
 
 /* Rejected rows of a logged body stay rejected when the log is replayed. */
-static void test_replay_rejections(void **state)
-{
+static void test_replay_rejections(void **state) {
     struct fixture *f = *state;
     struct label l[2] = {{STR("__name__"), STR("r")}, {STR("host"), STR("x")}};
     struct buf plain = BUF_INIT, body = BUF_INIT;
     struct err err = {0};
-    struct sample xs[6] = {{T0 - 7200000, 1}, {T0, 2}, {T0, 3}, {T0 + 1, 4}, {T0 + 7200000, 5}, {T0 + 2, 6}};
+    struct sample xs[6] = {{T0 - 7200000, 1}, {T0, 2},           {T0, 3},
+                           {T0 + 1, 4},       {T0 + 7200000, 5}, {T0 + 2, 6}};
     remote_write_put_series(&plain, (struct labels){l, 2}, xs, 6);
     assert_true(snappy_block_encode(buf_view(&plain), &body, &err));
     struct write_result out = {0};
     assert_true(series_remote_write(f->s, buf_view(&body), STR("t"), NULL, &out, &err));
     assert_int_equal(out.accepted, 3);
-    assert_int_equal(out.rejected[REJECT_TOO_OLD] + out.rejected[REJECT_TOO_NEW] + out.rejected[REJECT_DUPLICATE], 3);
+    assert_int_equal(out.rejected[REJECT_TOO_OLD] + out.rejected[REJECT_TOO_NEW] +
+                         out.rejected[REJECT_DUPLICATE],
+                     3);
     char copy[300];
     (void)snprintf(copy, sizeof(copy), "%s-copy", f->dir);
     test_copy_tree(f->dir, copy);
@@ -504,8 +526,7 @@ struct worker {
     _Atomic bool *stop;
 };
 
-static void write_worker(void *self)
-{
+static void write_worker(void *self) {
     struct worker *w = self;
     char metric[32];
     (void)snprintf(metric, sizeof(metric), "t%d", w->id);
@@ -520,12 +541,12 @@ static void write_worker(void *self)
     }
 }
 
-static void read_worker(void *self)
-{
+static void read_worker(void *self) {
     struct worker *w = self;
     while (!atomic_load(w->stop)) {
         struct matcher m = {.type = MATCH_NE, .name = STR("__name__"), .value = STR("")};
-        struct reader_query q = {.matchers = &m, .n_matchers = 1, .start_ms = INT64_MIN, .end_ms = INT64_MAX};
+        struct reader_query q = {
+            .matchers = &m, .n_matchers = 1, .start_ms = INT64_MIN, .end_ms = INT64_MAX};
         struct reader r = series_reader(w->s);
         struct reader_set *set;
         if (!r.ops->select(r.self, &q, &set, NULL))
@@ -542,8 +563,7 @@ static void read_worker(void *self)
     }
 }
 
-static void test_threads(void **state)
-{
+static void test_threads(void **state) {
     struct fixture *f = *state;
     _Atomic bool stop = false;
     struct thread t[4] = {0}, reader = {0};
@@ -567,8 +587,7 @@ static void test_threads(void **state)
     }
 }
 
-static void test_stats(void **state)
-{
+static void test_stats(void **state) {
     struct fixture *f = *state;
     struct arena a = ARENA_INIT;
     struct series_stats st;
@@ -595,11 +614,21 @@ static void test_stats(void **state)
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-int main(void)
-{
-    const struct CMUnitTest tests[] = {T(test_accept_window), T(test_duplicates),        T(test_limits),  T(test_agent),
-                                       T(test_clear),         T(test_meta),              T(test_retention), T(test_size_retention),
-                                       T(test_names),         T(test_matchers),          T(test_snapshot), T(test_odd_bodies),
-                                       T(test_replay_rejections), T(test_threads),       T(test_stats)};
+int main(void) {
+    const struct CMUnitTest tests[] = {T(test_accept_window),
+                                       T(test_duplicates),
+                                       T(test_limits),
+                                       T(test_agent),
+                                       T(test_clear),
+                                       T(test_meta),
+                                       T(test_retention),
+                                       T(test_size_retention),
+                                       T(test_names),
+                                       T(test_matchers),
+                                       T(test_snapshot),
+                                       T(test_odd_bodies),
+                                       T(test_replay_rejections),
+                                       T(test_threads),
+                                       T(test_stats)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "codec/remote_write.h"
 #include "codec/snappy.h"
@@ -16,16 +16,16 @@
 #include <stdlib.h>
 #include <time.h>
 
-static bool put_rows(struct series_store *s, const struct batch_row *rows, size_t n, struct write_result *out)
-{
+static bool put_rows(struct series_store *s, const struct batch_row *rows, size_t n,
+                     struct write_result *out) {
     struct sink k = series_sink(s);
     struct batch b = {.kind = SOURCE_SCRAPE, .source = STR("test"), .rows = rows, .n = n};
     struct err err = {0};
     return sink_write(&k, &b, out, &err);
 }
 
-static void put_body(struct series_store *s, const struct batch_row *rows, size_t n, struct series_hint *h, struct write_result *out)
-{
+static void put_body(struct series_store *s, const struct batch_row *rows, size_t n,
+                     struct series_hint *h, struct write_result *out) {
     struct buf plain = BUF_INIT, body = BUF_INIT;
     struct err err = {0};
     for (size_t i = 0; i < n; i++) {
@@ -40,8 +40,8 @@ static void put_body(struct series_store *s, const struct batch_row *rows, size_
 }
 
 /* One random batch: mostly the next moment of a scrape, some late samples, some duplicates. */
-static void random_batch(struct naive *n, struct series_store *s, struct series_hint *h, int64_t now, uint64_t *rnd)
-{
+static void random_batch(struct naive *n, struct series_store *s, struct series_hint *h,
+                         int64_t now, uint64_t *rnd) {
     struct batch_row rows[64];
     size_t k = 0, want_ok = 0, want_dup = 0;
     int64_t base = now - (int64_t)(test_rnd(rnd) % 5 ? 0 : test_rnd(rnd) % 400000);
@@ -49,7 +49,10 @@ static void random_batch(struct naive *n, struct series_store *s, struct series_
         if (test_rnd(rnd) % 9 == 0)
             continue;
         int64_t ts = test_rnd(rnd) % 25 ? base : now - (int64_t)(test_rnd(rnd) % 600000);
-        double v = i % 4 == 0 ? 1.5 : i % 4 == 1 ? (double)(now / 1000) : i % 4 == 2 ? (double)test_rnd(rnd) / 7 : (double)(test_rnd(rnd) % 100) / 10;
+        double v = i % 4 == 0   ? 1.5
+                   : i % 4 == 1 ? (double)(now / 1000)
+                   : i % 4 == 2 ? (double)test_rnd(rnd) / 7
+                                : (double)(test_rnd(rnd) % 100) / 10;
         if (test_rnd(rnd) % 40 == 0)
             v = sample_stale();
         int r = naive_put(n, i, ts, v, true);
@@ -66,8 +69,7 @@ static void random_batch(struct naive *n, struct series_store *s, struct series_
     assert_int_equal(out.rejected[REJECT_DUPLICATE], want_dup);
 }
 
-static void test_against_naive(void **unused)
-{
+static void test_against_naive(void **unused) {
     (void)unused;
     const char *given = getenv("HINOMI_TEST_SEED");
     uint64_t rnd = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL) | 1;
@@ -114,8 +116,7 @@ static void test_against_naive(void **unused)
     test_dir_free(dir);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_naive)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

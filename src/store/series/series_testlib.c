@@ -1,5 +1,5 @@
-#include "os/file.h"
 #include "store/series/series_testlib.h"
+#include "os/file.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,22 +10,19 @@
 /* Not cmocka's: this file is linked into benchmarks and fuzz targets too. */
 #define check(cond) ((cond) ? (void)0 : fail(__LINE__, #cond))
 #define check_eq(a, b) check((a) == (b))
-_Noreturn static void fail(int line, const char *what)
-{
+_Noreturn static void fail(int line, const char *what) {
     (void)fprintf(stderr, "series_testlib.c:%d: %s\n", line, what);
     abort();
 }
 
-uint64_t test_rnd(uint64_t *x)
-{
+uint64_t test_rnd(uint64_t *x) {
     *x ^= *x << 13;
     *x ^= *x >> 7;
     *x ^= *x << 17;
     return *x;
 }
 
-char *test_dir(void)
-{
+char *test_dir(void) {
     const char *base = getenv("TMPDIR");
     char *dir = malloc(256);
     check((dir) != NULL);
@@ -34,16 +31,14 @@ char *test_dir(void)
     return dir;
 }
 
-void test_dir_free(char *dir)
-{
+void test_dir_free(char *dir) {
     struct err err = {0};
     if (!file_remove_tree(dir, &err))
         fail(__LINE__, err.message);
     free(dir);
 }
 
-void test_copy_tree(const char *from, const char *to)
-{
+void test_copy_tree(const char *from, const char *to) {
     struct err err = {0};
     struct arena a = ARENA_INIT;
     char **names;
@@ -71,8 +66,7 @@ void test_copy_tree(const char *from, const char *to)
     arena_deinit(&a);
 }
 
-void naive_init(struct naive *n, size_t series)
-{
+void naive_init(struct naive *n, size_t series) {
     n->n = series;
     n->s = calloc(series, sizeof(*n->s));
     check((n->s) != NULL);
@@ -88,15 +82,13 @@ void naive_init(struct naive *n, size_t series)
     }
 }
 
-void naive_deinit(struct naive *n)
-{
+void naive_deinit(struct naive *n) {
     for (size_t i = 0; i < n->n; i++)
         free(n->s[i].v);
     free(n->s);
 }
 
-int naive_put(struct naive *n, size_t series, int64_t ts_ms, double v, bool add)
-{
+int naive_put(struct naive *n, size_t series, int64_t ts_ms, double v, bool add) {
     struct naive_series *s = &n->s[series];
     size_t at = s->n;
     while (at && s->v[at - 1].ts_ms >= ts_ms)
@@ -116,19 +108,19 @@ int naive_put(struct naive *n, size_t series, int64_t ts_ms, double v, bool add)
     return 0;
 }
 
-static const struct naive_series *find(const struct naive *n, struct labels ls)
-{
+static const struct naive_series *find(const struct naive *n, struct labels ls) {
     for (size_t i = 0; i < n->n; i++)
         if (labels_eq(n->s[i].labels, ls))
             return &n->s[i];
     return NULL;
 }
 
-static void compare_range(const struct naive *n, struct series_store *st, int64_t start_ms, int64_t end_ms)
-{
+static void compare_range(const struct naive *n, struct series_store *st, int64_t start_ms,
+                          int64_t end_ms) {
     struct reader r = series_reader(st);
     struct matcher m = {.type = MATCH_NE, .name = STR("__name__"), .value = STR("")};
-    struct reader_query q = {.matchers = &m, .n_matchers = 1, .start_ms = start_ms, .end_ms = end_ms};
+    struct reader_query q = {
+        .matchers = &m, .n_matchers = 1, .start_ms = start_ms, .end_ms = end_ms};
     struct reader_set *set;
     struct err err = {0};
     if (!r.ops->select(r.self, &q, &set, &err))
@@ -160,8 +152,7 @@ static void compare_range(const struct naive *n, struct series_store *st, int64_
     set->ops->free(set);
 }
 
-void naive_compare(const struct naive *n, struct series_store *s, uint64_t *rnd)
-{
+void naive_compare(const struct naive *n, struct series_store *s, uint64_t *rnd) {
     compare_range(n, s, INT64_MIN, INT64_MAX);
     int64_t lo = INT64_MAX, hi = INT64_MIN;
     for (size_t i = 0; i < n->n; i++)
@@ -175,11 +166,11 @@ void naive_compare(const struct naive *n, struct series_store *s, uint64_t *rnd)
     }
 }
 
-struct series_store *test_open(const char *dir, struct clock_manual *clock, int64_t past_ms)
-{
+struct series_store *test_open(const char *dir, struct clock_manual *clock, int64_t past_ms) {
     static struct clock view; /* series_open copies it */
     view = clock_manual_view(clock);
-    struct series_options opt = {.dir = dir, .clock = &view, .no_background = true, .accept_past_ms = past_ms};
+    struct series_options opt = {
+        .dir = dir, .clock = &view, .no_background = true, .accept_past_ms = past_ms};
     struct err err = {0};
     struct series_store *s = series_open(&opt, &err);
     if (!s)

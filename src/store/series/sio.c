@@ -11,20 +11,17 @@
 int (*sio_hook)(void *self, enum sio_op op, const char *path);
 void *sio_hook_self;
 
-static bool hooked(enum sio_op op, const char *what, const char *path, struct err *err)
-{
+static bool hooked(enum sio_op op, const char *what, const char *path, struct err *err) {
     int e = sio_hook ? sio_hook(sio_hook_self, op, path) : 0;
     return e ? err_sys(err, ERR_UNAVAILABLE, e, "cannot %s %s", what, path) : true;
 }
 
-bool sio_create(const char *path, int *out_fd, struct err *err)
-{
+bool sio_create(const char *path, int *out_fd, struct err *err) {
     return hooked(SIO_OPEN, "create", path, err) &&
            file_open(path, O_WRONLY | O_CREAT | O_EXCL, 0640, out_fd, err);
 }
 
-bool sio_alloc(int fd, uint64_t offset, uint64_t bytes, const char *path, struct err *err)
-{
+bool sio_alloc(int fd, uint64_t offset, uint64_t bytes, const char *path, struct err *err) {
     if (!hooked(SIO_ALLOC, "reserve space in", path, err))
         return false;
     int rc;
@@ -32,37 +29,34 @@ bool sio_alloc(int fd, uint64_t offset, uint64_t bytes, const char *path, struct
         rc = fallocate(fd, 0, (off_t)offset, (off_t)bytes);
     while (rc != 0 && errno == EINTR);
     if (rc != 0 && errno != EOPNOTSUPP && errno != ENOSYS)
-        return err_sys(err, ERR_UNAVAILABLE, errno, "cannot reserve %llu bytes in %s", (unsigned long long)bytes, path);
+        return err_sys(err, ERR_UNAVAILABLE, errno, "cannot reserve %llu bytes in %s",
+                       (unsigned long long)bytes, path);
     return true;
 }
 
-bool sio_write(int fd, const void *p, size_t n, uint64_t offset, const char *path, struct err *err)
-{
-    return hooked(SIO_WRITE, "write", path, err) && file_pwrite_all(fd, p, n, (int64_t)offset, path, err);
+bool sio_write(int fd, const void *p, size_t n, uint64_t offset, const char *path,
+               struct err *err) {
+    return hooked(SIO_WRITE, "write", path, err) &&
+           file_pwrite_all(fd, p, n, (int64_t)offset, path, err);
 }
 
-bool sio_sync(int fd, const char *path, struct err *err)
-{
+bool sio_sync(int fd, const char *path, struct err *err) {
     return hooked(SIO_SYNC, "fsync", path, err) && file_sync(fd, path, err);
 }
 
-bool sio_sync_dir(const char *dir, struct err *err)
-{
+bool sio_sync_dir(const char *dir, struct err *err) {
     return hooked(SIO_SYNC_DIR, "fsync folder", dir, err) && file_sync_dir(dir, err);
 }
 
-bool sio_rename(const char *from, const char *to, struct err *err)
-{
+bool sio_rename(const char *from, const char *to, struct err *err) {
     return hooked(SIO_RENAME, "rename", from, err) && file_rename(from, to, err);
 }
 
-bool sio_unlink(const char *path, struct err *err)
-{
+bool sio_unlink(const char *path, struct err *err) {
     return hooked(SIO_UNLINK, "delete", path, err) && file_unlink(path, err);
 }
 
-bool sio_write_atomic(const char *dir, const char *name, struct str content, struct err *err)
-{
+bool sio_write_atomic(const char *dir, const char *name, struct str content, struct err *err) {
     char path[SIO_PATH_MAX], tmp[SIO_PATH_MAX + 8];
     (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
     (void)snprintf(tmp, sizeof(tmp), "%s.tmp", path);
@@ -80,8 +74,7 @@ bool sio_write_atomic(const char *dir, const char *name, struct str content, str
     return sio_sync_dir(dir, err);
 }
 
-bool sio_map(const char *path, struct sio_map *out, struct err *err)
-{
+bool sio_map(const char *path, struct sio_map *out, struct err *err) {
     int fd;
     int64_t size;
     if (!file_open(path, O_RDONLY, 0, &fd, err))
@@ -104,8 +97,7 @@ bool sio_map(const char *path, struct sio_map *out, struct err *err)
     return true;
 }
 
-void sio_unmap(struct sio_map *m)
-{
+void sio_unmap(struct sio_map *m) {
     if (m->p)
         (void)munmap((void *)(uintptr_t)m->p, m->n);
     *m = (struct sio_map){0};

@@ -10,8 +10,7 @@
 
 #define TOP 10
 
-static void top_add(struct series_top *v, size_t *n, struct str name, uint64_t count)
-{
+static void top_add(struct series_top *v, size_t *n, struct str name, uint64_t count) {
     if (*n == TOP && count <= v[TOP - 1].count)
         return;
     size_t i = *n < TOP ? (*n)++ : TOP - 1;
@@ -24,8 +23,7 @@ struct pair_ref { /* remembered while the tops are found; text is made at the en
     struct str name, value;
 };
 
-static void head_tops(struct head *h, struct series_stats *o, struct pair_ref *pairs)
-{
+static void head_tops(struct head *h, struct series_stats *o, struct pair_ref *pairs) {
     for (struct map_entry *e = map_next(&h->names, NULL); e; e = map_next(&h->names, e)) {
         struct map *values = e->value;
         bool is_name = str_eq(e->key, STR(LABEL_NAME));
@@ -51,8 +49,8 @@ static void head_tops(struct head *h, struct series_stats *o, struct pair_ref *p
     }
 }
 
-bool series_get_stats(struct series_store *s, struct arena *a, struct series_stats *out, struct err *err)
-{
+bool series_get_stats(struct series_store *s, struct arena *a, struct series_stats *out,
+                      struct err *err) {
     struct series_stats o = {.min_ts_ms = INT64_MAX, .max_ts_ms = INT64_MIN};
     struct pair_ref pairs[TOP];
     rwlock_read(&s->lock);
@@ -79,7 +77,8 @@ bool series_get_stats(struct series_store *s, struct arena *a, struct series_sta
     for (size_t i = 0; i < o.n_top_labels; i++)
         o.top_labels[i].name = arena_str(a, o.top_labels[i].name);
     for (size_t i = 0; i < o.n_top_pairs; i++)
-        o.top_pairs[i].name = arena_printf(a, "%.*s=%.*s", STR_FMT(pairs[i].name), STR_FMT(pairs[i].value));
+        o.top_pairs[i].name =
+            arena_printf(a, "%.*s=%.*s", STR_FMT(pairs[i].name), STR_FMT(pairs[i].value));
     rwlock_unlock(&s->lock);
     if (s->wal) {
         o.wal_bytes = wal_bytes(s->wal);
@@ -93,21 +92,27 @@ bool series_get_stats(struct series_store *s, struct arena *a, struct series_sta
     return true;
 }
 
-static struct series_limit_hit hit(struct arena *a, const struct hcount *c, struct str source, const char *limit)
-{
-    return (struct series_limit_hit){arena_str(a, source),   arena_str(a, c->top_metric), arena_str(a, c->top_label), str_from(limit),
-                                     c->refused_series, c->refused_samples,      c->last_ms};
+static struct series_limit_hit hit(struct arena *a, const struct hcount *c, struct str source,
+                                   const char *limit) {
+    return (struct series_limit_hit){arena_str(a, source),
+                                     arena_str(a, c->top_metric),
+                                     arena_str(a, c->top_label),
+                                     str_from(limit),
+                                     c->refused_series,
+                                     c->refused_samples,
+                                     c->last_ms};
 }
 
-bool series_limit_hits(struct series_store *s, struct arena *a, struct series_limit_hit **out, size_t *out_n, struct err *err)
-{
+bool series_limit_hits(struct series_store *s, struct arena *a, struct series_limit_hit **out,
+                       size_t *out_n, struct err *err) {
     rwlock_read(&s->lock);
     struct head *h = &s->head;
     struct series_limit_hit *v = arena_array(a, h->n_sources + h->n_metrics + 1, sizeof(*v));
     size_t n = 0;
     for (uint32_t i = 1; v && i <= h->n_metrics; i++)
         if (h->metric_v[i] && h->metric_v[i]->refused_series)
-            v[n++] = hit(a, h->metric_v[i], h->metric_v[i]->source, "store.series.limit_per_metric");
+            v[n++] =
+                hit(a, h->metric_v[i], h->metric_v[i]->source, "store.series.limit_per_metric");
     for (uint32_t i = 1; v && i <= h->n_sources; i++)
         if (h->source_v[i]->refused_series)
             v[n++] = hit(a, h->source_v[i], h->source_v[i]->name, "store.series.limit_per_source");
@@ -126,34 +131,33 @@ struct verify {
     bool clean;
 };
 
-static void complain(struct verify *v, const char *path, const char *why)
-{
+static void complain(struct verify *v, const char *path, const char *why) {
     buf_printf(v->report, "%s: %s\n", path, why);
     v->clean = false;
 }
 
-static void ignore_record(void *self, enum wal_type type, struct str payload)
-{
+static void ignore_record(void *self, enum wal_type type, struct str payload) {
     (void)self;
     (void)type;
     (void)payload;
 }
-static void bad_segment(void *self, const char *path, const char *why) { complain(self, path, why); }
+static void bad_segment(void *self, const char *path, const char *why) {
+    complain(self, path, why);
+}
 
-static bool verify_log(struct verify *v, const char *dir, struct err *err)
-{
+static bool verify_log(struct verify *v, const char *dir, struct err *err) {
     char path[SIO_PATH_MAX];
     (void)snprintf(path, sizeof(path), "%s/wal", dir);
     struct wal_replay r = {.record = ignore_record, .bad_segment = bad_segment, .self = v};
     if (!wal_replay(path, 0, &r, err))
         return false;
-    buf_printf(v->report, "log: %llu records, %llu bytes%s\n", (unsigned long long)r.records, (unsigned long long)r.bytes,
+    buf_printf(v->report, "log: %llu records, %llu bytes%s\n", (unsigned long long)r.records,
+               (unsigned long long)r.bytes,
                r.torn_bytes ? ", an unfinished write at the end (never acknowledged)" : "");
     return true;
 }
 
-static void verify_manifest(struct verify *v, const char *dir)
-{
+static void verify_manifest(struct verify *v, const char *dir) {
     char path[SIO_PATH_MAX];
     (void)snprintf(path, sizeof(path), "%s/MANIFEST", dir);
     struct buf b = BUF_INIT;
@@ -169,8 +173,7 @@ static void verify_manifest(struct verify *v, const char *dir)
     buf_deinit(&b);
 }
 
-bool series_verify(const char *dir, struct buf *report, bool *out_clean, struct err *err)
-{
+bool series_verify(const char *dir, struct buf *report, bool *out_clean, struct err *err) {
     struct verify v = {report, true};
     struct arena a = ARENA_INIT;
     char **names, path[SIO_PATH_MAX];

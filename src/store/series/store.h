@@ -1,8 +1,8 @@
 /* store.h - inside of the series store: the state that its files share. Not for other rooms.
  *
- * Lock order: maint > lock > (wal's own). `lock` guards head, blocks, agents and the counters beside them;
- * writers hold it for the time of one batch, readers while they take a snapshot, nobody while waiting for
- * the disk. `maint` serialises flush, compaction, retention and clearing.
+ * Lock order: maint > lock > (wal's own). `lock` guards head, blocks, agents and the counters
+ * beside them; writers hold it for the time of one batch, readers while they take a snapshot,
+ * nobody while waiting for the disk. `maint` serialises flush, compaction, retention and clearing.
  */
 #ifndef STORE_SERIES_STORE_H
 #define STORE_SERIES_STORE_H
@@ -14,14 +14,16 @@
 #include "store/series/series.h"
 #include "store/series/wal.h"
 
-/* When the head is written out: this many samples, or so many per series when there are many series (so
- * that a block's index is worth its bytes), or after so long, or when the log would take long to replay. */
+/* When the head is written out: this many samples, or so many per series when there are many series
+ * (so that a block's index is worth its bytes), or after so long, or when the log would take long
+ * to replay. */
 #define FLUSH_SAMPLES ((uint64_t)2 << 20)
 #define FLUSH_SAMPLES_PER_SERIES 32
 #define FLUSH_AGE_MS ((int64_t)2 * 3600 * 1000)
 #define FLUSH_WAL_BYTES ((uint64_t)256 << 20)
-#define HEAD_BEHIND_FACTOR 6 /* times the flush size: past this, writers wait for the disk with 503 */
-#define IDLE_FLUSHES_MAX 3   /* a series without samples for so many flushes leaves the head */
+#define HEAD_BEHIND_FACTOR                                                                         \
+    6                      /* times the flush size: past this, writers wait for the disk with 503 */
+#define IDLE_FLUSHES_MAX 3 /* a series without samples for so many flushes leaves the head */
 #define REPLAY_PAGE 65536u
 #define QUARANTINE_DIR "quarantine"
 
@@ -34,7 +36,8 @@ struct blockset {
 struct agent_pos {
     uint64_t segment, offset;                 /* on disk */
     uint64_t applied_segment, applied_offset; /* in the head, perhaps not on disk yet */
-    uint64_t frozen_segment, frozen_offset;   /* what was applied when the head was frozen: on disk with its block */
+    uint64_t frozen_segment,
+        frozen_offset; /* what was applied when the head was frozen: on disk with its block */
 };
 
 struct meta_entry {
@@ -56,14 +59,15 @@ struct series_store {
     struct map meta;   /* metric -> struct meta_entry * */
     uint64_t meta_version;
     struct buf scratch_run, scratch_wal;
+    struct series_hint *replay_hint;
     uint32_t **replay_pages; /* while the log is replayed: its slot numbers -> ours */
     int64_t head_since_mono; /* when the first sample of the generation came; 0: none */
 
     struct mutex maint;
-    uint64_t frozen_epoch;   /* the log's epoch that began when the frozen generation was set aside */
+    uint64_t frozen_epoch; /* the log's epoch that began when the frozen generation was set aside */
     uint64_t manifest_epoch; /* log epochs before this are in blocks */
     uint64_t next_block;
-    int64_t retention_now;   /* the time retention believes in; see retention.c */
+    int64_t retention_now; /* the time retention believes in; see retention.c */
     int64_t retention_mono;
     bool manifest_dirty;
 
@@ -78,13 +82,14 @@ struct series_store {
 void store_free_parts(struct series_store *s); /* head, blocks, log, maps; not the locks */
 
 /* blocks.c */
-struct blockset *blockset_new(struct block *const *v, size_t n); /* takes no references of v's: it adds its own */
+struct blockset *blockset_new(struct block *const *v,
+                              size_t n); /* takes no references of v's: it adds its own */
 struct blockset *blockset_ref(struct blockset *s);
 void blockset_unref(struct blockset *s);
 struct blockset *store_blocks(struct series_store *s); /* a reference, under the read lock */
 /* Puts add in and takes drop out, under the write lock. */
-bool store_swap_blocks(struct series_store *s, struct block *add, struct block *const *drop, size_t n_drop, struct err *err)
-    MUST_USE;
+bool store_swap_blocks(struct series_store *s, struct block *add, struct block *const *drop,
+                       size_t n_drop, struct err *err) MUST_USE;
 bool blocks_lookup(struct blockset *set, struct labels ls, int64_t ts_ms, double *out);
 int64_t blocks_max_ts(const struct blockset *set);
 /* Moves a broken file aside, logs and counts it. */
@@ -97,13 +102,16 @@ bool manifest_write(struct series_store *s, bool flushed, struct err *err) MUST_
 bool manifest_load(struct series_store *s, struct err *err) MUST_USE;
 
 /* write.c */
-bool store_write(struct series_store *s, const struct batch *b, struct write_result *out, struct err *err) MUST_USE;
+bool store_write(struct series_store *s, const struct batch *b, struct write_result *out,
+                 struct err *err) MUST_USE;
 void store_replay_record(struct series_store *s, enum wal_type type, struct str payload);
 void store_replay_end(struct series_store *s);
-bool store_note_meta(struct series_store *s, const struct metric_meta *m); /* lock held; true: it changed */
+bool store_note_meta(struct series_store *s,
+                     const struct metric_meta *m); /* lock held; true: it changed */
 
 /* select.c */
-bool store_select(struct series_store *s, const struct reader_query *q, struct reader_set **out, struct err *err) MUST_USE;
+bool store_select(struct series_store *s, const struct reader_query *q, struct reader_set **out,
+                  struct err *err) MUST_USE;
 /* The whole of some blocks, as one set. */
 bool blocks_select(struct blockset *set, struct reader_set **out, struct err *err) MUST_USE;
 /* The frozen generation alone (maint held). */

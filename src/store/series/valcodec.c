@@ -10,8 +10,7 @@ enum mode { MODE_BITS = 1, MODE_DECIMAL = 2, MODE_SAME = 3, MODE_MAX = 3 };
 enum { EXP_MAX = 14, PROBE = 16, PROBE_ODD_MAX = 6 };
 #define MANTISSA_MAX 9007199254740992.0 /* 2^53: integers up to here are exact in a double */
 
-static size_t put_varint(uint8_t *o, uint64_t v)
-{
+static size_t put_varint(uint8_t *o, uint64_t v) {
     size_t n = 0;
     for (; v >= 0x80; v >>= 7)
         o[n++] = (uint8_t)(v | 0x80);
@@ -19,24 +18,32 @@ static size_t put_varint(uint8_t *o, uint64_t v)
     return n;
 }
 
-static uint64_t zig(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
+static uint64_t zig(int64_t v) {
+    return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63);
+}
 
-static size_t put_zigzag(uint8_t *o, int64_t v) { return put_varint(o, zig(v)); }
+static size_t put_zigzag(uint8_t *o, int64_t v) {
+    return put_varint(o, zig(v));
+}
 
-static size_t varint_bytes(uint64_t v) { return v ? ((size_t)(64 - __builtin_clzll(v)) + 6) / 7 : 1; }
+static size_t varint_bytes(uint64_t v) {
+    return v ? ((size_t)(64 - __builtin_clzll(v)) + 6) / 7 : 1;
+}
 
 /* 57..63 are stored as 64 so that a value never spans more than eight bytes of unaligned load. */
-static unsigned width_of(uint64_t range)
-{
+static unsigned width_of(uint64_t range) {
     unsigned w = range ? 64 - (unsigned)__builtin_clzll(range) : 0;
     return w > 56 ? 64 : w;
 }
 
-static int64_t sub_wrap(int64_t a, int64_t b) { return (int64_t)((uint64_t)a - (uint64_t)b); }
-static int64_t add_wrap(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
+static int64_t sub_wrap(int64_t a, int64_t b) {
+    return (int64_t)((uint64_t)a - (uint64_t)b);
+}
+static int64_t add_wrap(int64_t a, int64_t b) {
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
 
-static void mini_range(const int64_t *r, size_t n, int64_t *out_min, uint64_t *out_range)
-{
+static void mini_range(const int64_t *r, size_t n, int64_t *out_min, uint64_t *out_range) {
     int64_t min = r[0], max = r[0];
     for (size_t i = 1; i < n; i++) {
         min = r[i] < min ? r[i] : min;
@@ -46,8 +53,7 @@ static void mini_range(const int64_t *r, size_t n, int64_t *out_min, uint64_t *o
     *out_range = (uint64_t)max - (uint64_t)min;
 }
 
-static size_t cost_of(const int64_t *r, size_t n)
-{
+static size_t cost_of(const int64_t *r, size_t n) {
     size_t bytes = 0;
     for (size_t at = 0; at < n; at += MINI) {
         size_t k = n - at < MINI ? n - at : MINI;
@@ -59,14 +65,12 @@ static size_t cost_of(const int64_t *r, size_t n)
     return bytes;
 }
 
-static void difference(int64_t *r, size_t n)
-{
+static void difference(int64_t *r, size_t n) {
     for (size_t i = n; i-- > 1;)
         r[i] = sub_wrap(r[i], r[i - 1]);
 }
 
-static size_t pack(const int64_t *r, size_t n, int64_t min, unsigned w, uint8_t *o)
-{
+static size_t pack(const int64_t *r, size_t n, int64_t min, unsigned w, uint8_t *o) {
     if (w == 64) {
         memcpy(o, r, n * 8);
         return n * 8;
@@ -88,8 +92,7 @@ static size_t pack(const int64_t *r, size_t n, int64_t min, unsigned w, uint8_t 
     return at;
 }
 
-size_t valcodec_ints_encode(const int64_t *v, size_t n, uint8_t *out)
-{
+size_t valcodec_ints_encode(const int64_t *v, size_t n, uint8_t *out) {
     assert(n && n <= VALCODEC_N_MAX);
     int64_t r[VALCODEC_N_MAX], first[2] = {v[0], n > 1 ? sub_wrap(v[1], v[0]) : 0};
     memcpy(r, v, n * sizeof(*v));
@@ -130,8 +133,7 @@ size_t valcodec_ints_encode(const int64_t *v, size_t n, uint8_t *out)
 }
 
 /* src has at least 8 readable bytes behind the packed ones. */
-static void unpack(const uint8_t *src, size_t n, int64_t min, unsigned w, int64_t *out)
-{
+static void unpack(const uint8_t *src, size_t n, int64_t min, unsigned w, int64_t *out) {
     uint64_t mask = (UINT64_C(1) << w) - 1;
     size_t bit = 0;
     for (size_t i = 0; i < n; i++, bit += w) {
@@ -141,8 +143,7 @@ static void unpack(const uint8_t *src, size_t n, int64_t min, unsigned w, int64_
     }
 }
 
-static bool unpack_mini(struct cur *c, int64_t *out, size_t k)
-{
+static bool unpack_mini(struct cur *c, int64_t *out, size_t k) {
     unsigned w = cur_u8(c);
     if (w > 56 && w != 64)
         return false;
@@ -173,14 +174,12 @@ static bool unpack_mini(struct cur *c, int64_t *out, size_t k)
     return true;
 }
 
-static void integrate(int64_t *v, size_t n)
-{
+static void integrate(int64_t *v, size_t n) {
     for (size_t i = 1; i < n; i++)
         v[i] = add_wrap(v[i], v[i - 1]);
 }
 
-static bool ints_decode(struct cur *c, int64_t *out, size_t n)
-{
+static bool ints_decode(struct cur *c, int64_t *out, size_t n) {
     if (!n || n > VALCODEC_N_MAX)
         return false;
     unsigned head = cur_u8(c);
@@ -205,8 +204,7 @@ static bool ints_decode(struct cur *c, int64_t *out, size_t n)
     return cur_ok(c);
 }
 
-bool valcodec_ints_decode(struct str in, int64_t *out, size_t n)
-{
+bool valcodec_ints_decode(struct str in, int64_t *out, size_t n) {
     struct cur c = cur_from(in);
     return ints_decode(&c, out, n) && cur_done(&c);
 }
@@ -216,15 +214,13 @@ bool valcodec_ints_decode(struct str in, int64_t *out, size_t n)
 static const double pow10_table[EXP_MAX + 1] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6, 1e7,
                                                 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14};
 
-static uint64_t bits_of(double v)
-{
+static uint64_t bits_of(double v) {
     uint64_t u;
     memcpy(&u, &v, 8);
     return u;
 }
 
-static bool decimal(double v, unsigned e, int64_t *out)
-{
+static bool decimal(double v, unsigned e, int64_t *out) {
     double x = v * pow10_table[e];
     if (!(fabs(x) <= MANTISSA_MAX))
         return false;
@@ -236,8 +232,7 @@ static bool decimal(double v, unsigned e, int64_t *out)
 }
 
 /* The exponent that makes most values exact; false when too many have none. */
-static bool find_exponent(const double *v, size_t n, unsigned *out)
-{
+static bool find_exponent(const double *v, size_t n, unsigned *out) {
     unsigned e = 0;
     size_t odd = 0;
     for (size_t i = 0; i < n; i++) {
@@ -258,15 +253,15 @@ static bool find_exponent(const double *v, size_t n, unsigned *out)
     return true;
 }
 
-static size_t encode_decimal(const double *v, size_t n, unsigned e, uint8_t *out)
-{
+static size_t encode_decimal(const double *v, size_t n, unsigned e, uint8_t *out) {
     int64_t m[VALCODEC_N_MAX], last = 0;
     size_t n_odd = 0, at = 2, from = 0;
     for (size_t i = 0; i < n && !decimal(v[i], e, &last); i++)
         ;
     for (size_t i = 0; i < n; i++) {
         if (!decimal(v[i], e, &m[i])) {
-            m[i] = last; /* a repeated neighbour packs to nothing; the exception list has the truth */
+            m[i] =
+                last; /* a repeated neighbour packs to nothing; the exception list has the truth */
             n_odd++;
         }
         last = m[i];
@@ -286,8 +281,7 @@ static size_t encode_decimal(const double *v, size_t n, unsigned e, uint8_t *out
     return at + valcodec_ints_encode(m, n, out + at);
 }
 
-static size_t encode_bits(const double *v, size_t n, uint8_t *out)
-{
+static size_t encode_bits(const double *v, size_t n, uint8_t *out) {
     int64_t b[VALCODEC_N_MAX];
     uint64_t all = 0;
     for (size_t i = 0; i < n; i++)
@@ -300,8 +294,7 @@ static size_t encode_bits(const double *v, size_t n, uint8_t *out)
     return 2 + valcodec_ints_encode(b, n, out + 2);
 }
 
-size_t valcodec_encode(const double *v, size_t n, uint8_t *out)
-{
+size_t valcodec_encode(const double *v, size_t n, uint8_t *out) {
     assert(n && n <= VALCODEC_N_MAX);
     bool same = true;
     for (size_t i = 1; i < n && same; i++)
@@ -317,8 +310,7 @@ size_t valcodec_encode(const double *v, size_t n, uint8_t *out)
     return encode_decimal(v, n, e, out);
 }
 
-static bool decode_decimal(struct cur *c, double *out, size_t n)
-{
+static bool decode_decimal(struct cur *c, double *out, size_t n) {
     unsigned e = cur_u8(c);
     uint64_t n_odd = cur_varint(c);
     if (e > EXP_MAX || n_odd > n)
@@ -350,8 +342,7 @@ static bool decode_decimal(struct cur *c, double *out, size_t n)
     return true;
 }
 
-bool valcodec_decode(struct str in, double *out, size_t n)
-{
+bool valcodec_decode(struct str in, double *out, size_t n) {
     struct cur c = cur_from(in);
     unsigned mode = cur_u8(&c);
     if (!n || n > VALCODEC_N_MAX)

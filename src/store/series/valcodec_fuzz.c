@@ -2,10 +2,10 @@
 
 #include <stdlib.h>
 
-/* Two directions: arbitrary bytes into the decoder; arbitrary values through encoder and decoder. */
+/* Two directions: arbitrary bytes into the decoder; arbitrary values through encoder and decoder.
+ */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     static double v[VALCODEC_N_MAX], back[VALCODEC_N_MAX];
     static int64_t ints[VALCODEC_N_MAX];
     static uint8_t out[VALCODEC_BYTES_MAX(VALCODEC_N_MAX)];

@@ -1,8 +1,8 @@
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "model/sample.h"
 #include "store/series/valcodec.h"
@@ -13,16 +13,14 @@
 #include <time.h>
 
 static uint64_t seed;
-static uint64_t rnd(void)
-{
+static uint64_t rnd(void) {
     seed ^= seed << 13;
     seed ^= seed >> 7;
     seed ^= seed << 17;
     return seed;
 }
 
-static size_t round_trip(const double *v, size_t n)
-{
+static size_t round_trip(const double *v, size_t n) {
     static uint8_t out[VALCODEC_BYTES_MAX(VALCODEC_N_MAX)];
     static double back[VALCODEC_N_MAX];
     size_t k = valcodec_encode(v, n, out);
@@ -38,9 +36,9 @@ static size_t round_trip(const double *v, size_t n)
     return k;
 }
 
-static double shape(unsigned kind, size_t i, double *state)
-{
-    static const double odd[] = {0.0, -0.0, INFINITY, -INFINITY, 4.9e-324, -2.2e-310, 1.7976931348623157e308};
+static double shape(unsigned kind, size_t i, double *state) {
+    static const double odd[] = {
+        0.0, -0.0, INFINITY, -INFINITY, 4.9e-324, -2.2e-310, 1.7976931348623157e308};
     switch (kind) {
     case 0:
         return 42;
@@ -67,8 +65,7 @@ static double shape(unsigned kind, size_t i, double *state)
     }
 }
 
-static void test_round_trip(void **unused)
-{
+static void test_round_trip(void **unused) {
     (void)unused;
     seed = (uint64_t)time(NULL) | 1;
     print_message("seed %llu\n", (unsigned long long)seed);
@@ -90,8 +87,7 @@ static void test_round_trip(void **unused)
     }
 }
 
-static void test_sizes(void **unused)
-{
+static void test_sizes(void **unused) {
     (void)unused;
     static double v[VALCODEC_N_MAX];
     for (size_t i = 0; i < VALCODEC_N_MAX; i++)
@@ -106,8 +102,7 @@ static void test_sizes(void **unused)
     assert_true(round_trip(v, VALCODEC_N_MAX) <= VALCODEC_N_MAX + 64); /* 8 bits a value */
 }
 
-static void test_ints(void **unused)
-{
+static void test_ints(void **unused) {
     (void)unused;
     static int64_t v[VALCODEC_N_MAX], back[VALCODEC_N_MAX];
     static uint8_t out[VALCODEC_BYTES_MAX(VALCODEC_N_MAX)];
@@ -129,8 +124,7 @@ static void test_ints(void **unused)
 }
 
 /* Random bytes must be refused or decoded, never read out of bounds (ASan watches). */
-static void test_garbage(void **unused)
-{
+static void test_garbage(void **unused) {
     (void)unused;
     static double back[VALCODEC_N_MAX];
     seed = 1234567;
@@ -146,9 +140,9 @@ static void test_garbage(void **unused)
     }
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_sizes),
-                                       cmocka_unit_test(test_ints), cmocka_unit_test(test_garbage)};
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),
+                                       cmocka_unit_test(test_sizes), cmocka_unit_test(test_ints),
+                                       cmocka_unit_test(test_garbage)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

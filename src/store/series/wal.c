@@ -44,17 +44,16 @@ struct wal {
     uint64_t failures;       /* commits that failed; see wal_failures */
 };
 
-static void segment_path(const char *dir, uint64_t number, char *out)
-{
+static void segment_path(const char *dir, uint64_t number, char *out) {
     (void)snprintf(out, SIO_PATH_MAX, "%s/%016llx.wal", dir, (unsigned long long)number);
 }
 
-struct wal *wal_new(const char *dir, uint64_t epoch, struct err *err)
-{
+struct wal *wal_new(const char *dir, uint64_t epoch, struct err *err) {
     struct wal *w = calloc(1, sizeof(*w));
     if (!w || strlen(dir) >= sizeof(w->dir)) {
         free(w);
-        err_set(err, ERR_INTERNAL, "cannot make the log for %s: out of memory or path too long", dir);
+        err_set(err, ERR_INTERNAL, "cannot make the log for %s: out of memory or path too long",
+                dir);
         return NULL;
     }
     memcpy(w->dir, dir, strlen(dir) + 1);
@@ -66,12 +65,12 @@ struct wal *wal_new(const char *dir, uint64_t epoch, struct err *err)
     cond_init(&w->done);
     w->epoch = w->write_epoch = epoch;
     w->fd = -1;
-    w->pending.bytes.bytes_max = w->flight.bytes.bytes_max = WAL_QUEUE_BYTES_MAX + WAL_RECORD_BYTES_MAX + 4096;
+    w->pending.bytes.bytes_max = w->flight.bytes.bytes_max =
+        WAL_QUEUE_BYTES_MAX + WAL_RECORD_BYTES_MAX + 4096;
     return w;
 }
 
-void wal_free(struct wal *w)
-{
+void wal_free(struct wal *w) {
     if (!w)
         return;
     file_close(w->fd);
@@ -82,8 +81,7 @@ void wal_free(struct wal *w)
     free(w);
 }
 
-static bool open_segment(struct wal *w, struct err *err)
-{
+static bool open_segment(struct wal *w, struct err *err) {
     uint64_t number = w->write_epoch << EPOCH_SHIFT | w->index;
     w->index++; /* a number is never used twice, whatever happens below */
     segment_path(w->dir, number, w->path);
@@ -99,8 +97,9 @@ static bool open_segment(struct wal *w, struct err *err)
     memcpy(h + HEADER_BYTES - 4, &crc, 4);
     w->offset = HEADER_BYTES;
     w->allocated = WAL_ALLOC_STEP_BYTES;
-    if (sio_alloc(w->fd, 0, w->allocated, w->path, err) && sio_write(w->fd, h, sizeof(h), 0, w->path, err) &&
-        sio_sync(w->fd, w->path, err) && sio_sync_dir(w->dir, err))
+    if (sio_alloc(w->fd, 0, w->allocated, w->path, err) &&
+        sio_write(w->fd, h, sizeof(h), 0, w->path, err) && sio_sync(w->fd, w->path, err) &&
+        sio_sync_dir(w->dir, err))
         return true;
     file_close(w->fd);
     w->fd = -1;
@@ -108,14 +107,12 @@ static bool open_segment(struct wal *w, struct err *err)
     return false;
 }
 
-static void close_segment(struct wal *w)
-{
+static void close_segment(struct wal *w) {
     file_close(w->fd);
     w->fd = -1;
 }
 
-static bool write_run(struct wal *w, const char *p, size_t n, struct err *err)
-{
+static bool write_run(struct wal *w, const char *p, size_t n, struct err *err) {
     if (!n)
         return true;
     if (w->fd >= 0 && w->offset > HEADER_BYTES && w->offset + n > WAL_SEGMENT_BYTES_MAX)
@@ -123,12 +120,14 @@ static bool write_run(struct wal *w, const char *p, size_t n, struct err *err)
     if (w->fd < 0 && !open_segment(w, err))
         return false;
     if (w->offset + n > w->allocated) {
-        uint64_t more = (w->offset + n - w->allocated + WAL_ALLOC_STEP_BYTES - 1) / WAL_ALLOC_STEP_BYTES * WAL_ALLOC_STEP_BYTES;
+        uint64_t more = (w->offset + n - w->allocated + WAL_ALLOC_STEP_BYTES - 1) /
+                        WAL_ALLOC_STEP_BYTES * WAL_ALLOC_STEP_BYTES;
         if (!sio_alloc(w->fd, w->allocated, more, w->path, err))
             return false;
         w->allocated += more;
     }
-    /* the header ties each record to its segment, so that bytes of another file are never taken for it */
+    /* the header ties each record to its segment, so that bytes of another file are never taken for
+     * it */
     if (!sio_write(w->fd, p, n, w->offset, w->path, err) || !sio_sync(w->fd, w->path, err))
         return false;
     w->offset += n;
@@ -138,8 +137,7 @@ static bool write_run(struct wal *w, const char *p, size_t n, struct err *err)
     return true;
 }
 
-static bool write_flight(struct wal *w, struct err *err)
-{
+static bool write_flight(struct wal *w, struct err *err) {
     struct batch_buf *b = &w->flight;
     size_t from = 0;
     for (size_t i = 0; i <= b->n_cuts; i++) {
@@ -167,8 +165,7 @@ static bool write_flight(struct wal *w, struct err *err)
     return true;
 }
 
-static void settle(struct batch_buf *b, bool ok, const struct err *err)
-{
+static void settle(struct batch_buf *b, bool ok, const struct err *err) {
     for (struct wal_ticket *k = b->first, *next; k; k = next) {
         next = k->next;
         if (!ok)
@@ -178,8 +175,7 @@ static void settle(struct batch_buf *b, bool ok, const struct err *err)
     b->first = b->last = NULL;
 }
 
-uint64_t wal_failures(struct wal *w)
-{
+uint64_t wal_failures(struct wal *w) {
     mutex_lock(&w->lock);
     uint64_t n = w->failures;
     mutex_unlock(&w->lock);
@@ -187,8 +183,7 @@ uint64_t wal_failures(struct wal *w)
 }
 
 /* Called with the lock held; leaves with the lock held. */
-static void lead(struct wal *w)
-{
+static void lead(struct wal *w) {
     w->leading = true;
     struct batch_buf t = w->flight;
     w->flight = w->pending;
@@ -219,15 +214,15 @@ static void lead(struct wal *w)
     cond_broadcast(&w->done);
 }
 
-bool wal_ready(struct wal *w, struct err *err)
-{
+bool wal_ready(struct wal *w, struct err *err) {
     bool ok = true;
     mutex_lock(&w->lock);
     if (w->broken && !w->leading) {
         ok = w->fd >= 0 || open_segment(w, err);
         w->broken = !ok;
     } else if (w->broken) {
-        ok = err_set(err, ERR_UNAVAILABLE, "the log of %s cannot be written now; try again", w->dir);
+        ok =
+            err_set(err, ERR_UNAVAILABLE, "the log of %s cannot be written now; try again", w->dir);
     }
     mutex_unlock(&w->lock);
     if (!ok && err)
@@ -235,9 +230,8 @@ bool wal_ready(struct wal *w, struct err *err)
     return ok;
 }
 
-bool wal_append(struct wal *w, enum wal_type type, uint64_t failures, const struct str *parts, size_t n_parts,
-                struct wal_ticket *t, struct err *err)
-{
+bool wal_append(struct wal *w, enum wal_type type, uint64_t failures, const struct str *parts,
+                size_t n_parts, struct wal_ticket *t, struct err *err) {
     size_t len = 0;
     uint32_t crc = 0;
     for (size_t i = 0; i < n_parts; i++) {
@@ -245,7 +239,8 @@ bool wal_append(struct wal *w, enum wal_type type, uint64_t failures, const stru
         crc = crc32c(crc, parts[i].p, parts[i].n);
     }
     if (len > WAL_RECORD_BYTES_MAX)
-        return err_set(err, ERR_TOO_LARGE, "a batch takes %zu bytes in the log; at most %zu are allowed", len,
+        return err_set(err, ERR_TOO_LARGE,
+                       "a batch takes %zu bytes in the log; at most %zu are allowed", len,
                        WAL_RECORD_BYTES_MAX);
     uint32_t h[6] = {RECORD_MAGIC, (uint32_t)len, (uint32_t)type, crc, 0, 0};
     mutex_lock(&w->lock);
@@ -258,7 +253,8 @@ bool wal_append(struct wal *w, enum wal_type type, uint64_t failures, const stru
     if (b->bytes.n + padded > WAL_QUEUE_BYTES_MAX || !buf_reserve(&b->bytes, padded)) {
         b->bytes.failed = false;
         mutex_unlock(&w->lock);
-        return err_set(err, ERR_UNAVAILABLE, "the log's queue of %zu MiB is full; try again", WAL_QUEUE_BYTES_MAX >> 20);
+        return err_set(err, ERR_UNAVAILABLE, "the log's queue of %zu MiB is full; try again",
+                       WAL_QUEUE_BYTES_MAX >> 20);
     }
     h[4] = (uint32_t)w->epoch;
     h[5] = crc32c(0, h, sizeof(h) - 4);
@@ -277,8 +273,7 @@ bool wal_append(struct wal *w, enum wal_type type, uint64_t failures, const stru
     return true;
 }
 
-bool wal_commit(struct wal *w, struct wal_ticket *t, struct err *err)
-{
+bool wal_commit(struct wal *w, struct wal_ticket *t, struct err *err) {
     mutex_lock(&w->lock);
     while (t->state == STATE_WAITING) {
         if (w->leading)
@@ -296,8 +291,7 @@ bool wal_commit(struct wal *w, struct wal_ticket *t, struct err *err)
     return false;
 }
 
-uint64_t wal_cut(struct wal *w)
-{
+uint64_t wal_cut(struct wal *w) {
     mutex_lock(&w->lock);
     while (w->pending.n_cuts == CUTS_MAX) {
         if (w->leading)
@@ -320,8 +314,7 @@ uint64_t wal_cut(struct wal *w)
     return epoch;
 }
 
-static bool parse_name(const char *name, uint64_t *out)
-{
+static bool parse_name(const char *name, uint64_t *out) {
     if (strlen(name) != 20 || strcmp(name + 16, ".wal") != 0)
         return false;
     uint64_t v = 0;
@@ -335,8 +328,7 @@ static bool parse_name(const char *name, uint64_t *out)
     return true;
 }
 
-bool wal_drop_before(struct wal *w, uint64_t epoch, struct err *err)
-{
+bool wal_drop_before(struct wal *w, uint64_t epoch, struct err *err) {
     struct arena a = ARENA_INIT;
     char **names, path[SIO_PATH_MAX];
     size_t n;
@@ -355,8 +347,7 @@ bool wal_drop_before(struct wal *w, uint64_t epoch, struct err *err)
     return ok;
 }
 
-uint64_t wal_bytes(struct wal *w)
-{
+uint64_t wal_bytes(struct wal *w) {
     mutex_lock(&w->lock);
     uint64_t n = w->bytes_epoch[0] + w->bytes_epoch[1];
     mutex_unlock(&w->lock);
@@ -365,14 +356,14 @@ uint64_t wal_bytes(struct wal *w)
 
 /* Replay */
 
-static bool record_at(struct str s, size_t at, uint64_t number, uint32_t *out_len, uint32_t *out_type, uint32_t *out_crc)
-{
+static bool record_at(struct str s, size_t at, uint64_t number, uint32_t *out_len,
+                      uint32_t *out_type, uint32_t *out_crc) {
     uint32_t h[6];
     if (s.n - at < RECORD_HEADER_BYTES)
         return false;
     memcpy(h, s.p + at, sizeof(h));
-    if (h[0] != RECORD_MAGIC || h[5] != crc32c(0, h, sizeof(h) - 4) || h[4] != (uint32_t)(number >> EPOCH_SHIFT) ||
-        h[1] > s.n - at - RECORD_HEADER_BYTES)
+    if (h[0] != RECORD_MAGIC || h[5] != crc32c(0, h, sizeof(h) - 4) ||
+        h[4] != (uint32_t)(number >> EPOCH_SHIFT) || h[1] > s.n - at - RECORD_HEADER_BYTES)
         return false;
     *out_len = h[1];
     *out_type = h[2];
@@ -380,17 +371,16 @@ static bool record_at(struct str s, size_t at, uint64_t number, uint32_t *out_le
     return true;
 }
 
-static size_t next_record(struct str s, size_t at, uint64_t number)
-{
+static size_t next_record(struct str s, size_t at, uint64_t number) {
     uint32_t len, type, crc;
     for (; at + RECORD_HEADER_BYTES <= s.n; at += ALIGN)
-        if (record_at(s, at, number, &len, &type, &crc) && crc32c(0, s.p + at + RECORD_HEADER_BYTES, len) == crc)
+        if (record_at(s, at, number, &len, &type, &crc) &&
+            crc32c(0, s.p + at + RECORD_HEADER_BYTES, len) == crc)
             return at;
     return SIZE_MAX;
 }
 
-bool wal_scan(struct str s, uint64_t number, struct wal_replay *r, struct err *err)
-{
+bool wal_scan(struct str s, uint64_t number, struct wal_replay *r, struct err *err) {
     uint32_t version = 0, crc = 0;
     uint64_t claimed = 0;
     if (s.n >= HEADER_BYTES) {
@@ -398,10 +388,12 @@ bool wal_scan(struct str s, uint64_t number, struct wal_replay *r, struct err *e
         memcpy(&claimed, s.p + 16, 8);
         memcpy(&crc, s.p + HEADER_BYTES - 4, 4);
     }
-    bool header = s.n >= HEADER_BYTES && memcmp(s.p, SEGMENT_MAGIC, 8) == 0 && crc == crc32c(0, s.p, HEADER_BYTES - 4);
+    bool header = s.n >= HEADER_BYTES && memcmp(s.p, SEGMENT_MAGIC, 8) == 0 &&
+                  crc == crc32c(0, s.p, HEADER_BYTES - 4);
     if (header && version > VERSION)
         return err_set(err, ERR_CONFLICT,
-                       "the log was written by a newer hinomi (format %u, this one knows %d); run that version, or restore "
+                       "the log was written by a newer hinomi (format %u, this one knows %d); run "
+                       "that version, or restore "
                        "a backup made before the upgrade",
                        version, VERSION);
     header = header && claimed == number;
@@ -424,7 +416,8 @@ bool wal_scan(struct str s, uint64_t number, struct wal_replay *r, struct err *e
         r->record(r->self, (enum wal_type)type, str_make(s.p + at + RECORD_HEADER_BYTES, len));
         at += RECORD_HEADER_BYTES + (len + ALIGN - 1) / ALIGN * ALIGN;
     }
-    for (size_t i = at; i + 8 <= s.n; i += 8) { /* what follows the last record: zeros, or a torn write */
+    for (size_t i = at; i + 8 <= s.n;
+         i += 8) { /* what follows the last record: zeros, or a torn write */
         uint64_t x;
         memcpy(&x, s.p + i, 8);
         if (x) {
@@ -435,8 +428,7 @@ bool wal_scan(struct str s, uint64_t number, struct wal_replay *r, struct err *e
     return true;
 }
 
-bool wal_replay(const char *dir, uint64_t epoch, struct wal_replay *r, struct err *err)
-{
+bool wal_replay(const char *dir, uint64_t epoch, struct wal_replay *r, struct err *err) {
     if (!file_exists(dir))
         return true;
     struct arena a = ARENA_INIT;

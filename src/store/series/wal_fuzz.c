@@ -5,18 +5,19 @@
 
 #include <stdlib.h>
 
-static void on_record(void *self, enum wal_type type, struct str payload) { store_replay_record(self, type, payload); }
-static void on_bad(void *self, const char *path, const char *why)
-{
+static void on_record(void *self, enum wal_type type, struct str payload) {
+    store_replay_record(self, type, payload);
+}
+static void on_bad(void *self, const char *path, const char *why) {
     (void)self;
     (void)path;
     (void)why;
 }
 
-/* First byte 0: a segment as found on disk; 1-3: the payload of a record of that type, replayed into a store. */
+/* First byte 0: a segment as found on disk; 1-3: the payload of a record of that type, replayed
+ * into a store. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     if (!n)
         return 0;
     struct series_store s = {.clock = *clock_system(), .def_epoch = 1};

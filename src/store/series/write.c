@@ -1,7 +1,7 @@
-/* The way in: batches of rows and remote_write bodies. Apply to the head and queue for the log under the
- * lock, wait for the disk without it. A batch whose commit fails is not acknowledged; what it left in the
- * head is served and, sent again, is equal and logged again, so that nothing acknowledged rests on a
- * record that was lost. */
+/* The way in: batches of rows and remote_write bodies. Apply to the head and queue for the log
+ * under the lock, wait for the disk without it. A batch whose commit fails is not acknowledged;
+ * what it left in the head is served and, sent again, is equal and logged again, so that nothing
+ * acknowledged rests on a record that was lost. */
 #include "store/series/store.h"
 
 #include "base/cur.h"
@@ -34,16 +34,14 @@ struct series_hint {
     size_t n_rejected, cap_rejected;
 };
 
-struct series_hint *series_hint_new(void)
-{
+struct series_hint *series_hint_new(void) {
     struct series_hint *h = calloc(1, sizeof(*h));
     if (h)
         h->prev = NO_SLOT;
     return h;
 }
 
-static void hint_deinit(struct series_hint *h)
-{
+static void hint_deinit(struct series_hint *h) {
     free(h->next);
     buf_deinit(&h->plain);
     free(h->rows);
@@ -51,8 +49,7 @@ static void hint_deinit(struct series_hint *h)
     free(h->rejected);
 }
 
-void series_hint_free(struct series_hint *h)
-{
+void series_hint_free(struct series_hint *h) {
     if (!h)
         return;
     hint_deinit(h);
@@ -68,17 +65,20 @@ struct writing {
     bool replay;
 };
 
-static void begin(struct writing *w, struct series_store *s, struct write_result *out)
-{
-    *w = (struct writing){.s = s, .now_ms = clock_wall_ms(&s->clock), .min_ts = INT64_MIN, .max_ts = INT64_MAX, .out = out};
+static void begin(struct writing *w, struct series_store *s, struct write_result *out) {
+    *w = (struct writing){.s = s,
+                          .now_ms = clock_wall_ms(&s->clock),
+                          .min_ts = INT64_MIN,
+                          .max_ts = INT64_MAX,
+                          .out = out};
     if (s->opt.accept_past_ms != INT64_MAX) {
         w->min_ts = w->now_ms - s->opt.accept_past_ms;
         w->max_ts = w->now_ms + s->opt.accept_future_ms;
     }
 }
 
-static void reject(struct writing *w, enum reject_reason why, struct labels ls, int64_t ts_ms, double v, const char *detail)
-{
+static void reject(struct writing *w, enum reject_reason why, struct labels ls, int64_t ts_ms,
+                   double v, const char *detail) {
     w->out->rejected[why]++;
     STAT_ADD(hinomi_samples_rejected_total, 1);
     if (w->out->first_rejected[0])
@@ -90,16 +90,21 @@ static void reject(struct writing *w, enum reject_reason why, struct labels ls, 
     int k = n.n > 240 ? 240 : (int)n.n;
     switch (why) {
     case REJECT_TOO_OLD:
-        buf_printf(&text, "%.*s at %lld: older than store.series.accept_window allows (%lld s before now)", k, n.p,
-                   (long long)ts_ms, (long long)(w->s->opt.accept_past_ms / 1000));
+        buf_printf(&text,
+                   "%.*s at %lld: older than store.series.accept_window allows (%lld s before now)",
+                   k, n.p, (long long)ts_ms, (long long)(w->s->opt.accept_past_ms / 1000));
         break;
     case REJECT_TOO_NEW:
-        buf_printf(&text, "%.*s at %lld: more than %lld s ahead of this server's clock; check the sender's clock", k, n.p,
-                   (long long)ts_ms, (long long)(w->s->opt.accept_future_ms / 1000));
+        buf_printf(
+            &text,
+            "%.*s at %lld: more than %lld s ahead of this server's clock; check the sender's clock",
+            k, n.p, (long long)ts_ms, (long long)(w->s->opt.accept_future_ms / 1000));
         break;
     case REJECT_DUPLICATE:
-        buf_printf(&text, "%.*s at %lld: another value is stored already, so %.*s was refused; two senders of one series?", k,
-                   n.p, (long long)ts_ms, STR_FMT(buf_view(&value)));
+        buf_printf(&text,
+                   "%.*s at %lld: another value is stored already, so %.*s was refused; two "
+                   "senders of one series?",
+                   k, n.p, (long long)ts_ms, STR_FMT(buf_view(&value)));
         break;
     case REJECT_NONE:
     case REJECT_LABELS:
@@ -108,7 +113,8 @@ static void reject(struct writing *w, enum reject_reason why, struct labels ls, 
     default:
         buf_printf(&text, "%s", detail ? detail : "refused");
     }
-    (void)snprintf(w->out->first_rejected, sizeof(w->out->first_rejected), "%s", buf_ok(&text) ? text.p : "refused");
+    (void)snprintf(w->out->first_rejected, sizeof(w->out->first_rejected), "%s",
+                   buf_ok(&text) ? text.p : "refused");
     buf_deinit(&name);
     buf_deinit(&value);
     buf_deinit(&text);
@@ -123,8 +129,7 @@ struct label_values {
 };
 
 /* The label of a metric that has the most values: what a person has to look at. */
-static struct str top_label(struct head *h, struct str metric)
-{
+static struct str top_label(struct head *h, struct str metric) {
     struct pindex ix = head_index(h);
     roaring_bitmap_t *ids = ix.get(ix.self, STR(LABEL_NAME), metric);
     struct label_values *lv = calloc(1, sizeof(*lv));
@@ -161,8 +166,7 @@ static struct str top_label(struct head *h, struct str metric)
     return best;
 }
 
-static struct str copy_str(struct str s)
-{
+static struct str copy_str(struct str s) {
     char *p = s.n ? malloc(s.n) : NULL;
     if (!p)
         return (struct str){NULL, 0};
@@ -170,15 +174,15 @@ static struct str copy_str(struct str s)
     return str_make(p, s.n);
 }
 
-/* Which metric (of a source: the one with the most series) and which of its labels filled the limit. Asked seldom:
- * it walks the metric's series. */
-static void find_culprit(struct head *h, struct hcount *c, bool of_metric)
-{
+/* Which metric (of a source: the one with the most series) and which of its labels filled the
+ * limit. Asked seldom: it walks the metric's series. */
+static void find_culprit(struct head *h, struct hcount *c, bool of_metric) {
     struct str metric = c->name;
     if (!of_metric) {
         const struct hcount *worst = NULL;
         for (uint32_t i = 1; i <= h->n_metrics; i++)
-            if (h->metric_v[i] && h->metric_v[i]->owner_index == c->index && (!worst || h->metric_v[i]->n > worst->n))
+            if (h->metric_v[i] && h->metric_v[i]->owner_index == c->index &&
+                (!worst || h->metric_v[i]->n > worst->n))
                 worst = h->metric_v[i];
         metric = worst ? worst->name : (struct str){NULL, 0};
     }
@@ -189,8 +193,8 @@ static void find_culprit(struct head *h, struct hcount *c, bool of_metric)
     c->asked_at = c->refused_series;
 }
 
-static uint32_t refuse_new(struct writing *w, struct hcount *c, bool of_metric, uint32_t max, size_t samples)
-{
+static uint32_t refuse_new(struct writing *w, struct hcount *c, bool of_metric, uint32_t max,
+                           size_t samples) {
     c->refused_series++;
     c->refused_samples += samples;
     c->last_ms = w->now_ms;
@@ -201,25 +205,27 @@ static uint32_t refuse_new(struct writing *w, struct hcount *c, bool of_metric, 
         return NO_SLOT;
     struct str source = w->source->name, metric = c->top_metric, top = c->top_label;
     (void)snprintf(w->out->first_rejected, sizeof(w->out->first_rejected),
-                   "source \"%.*s\" has reached %s = %u: new series are refused, known ones go on. The metric with the most "
-                   "series is \"%.*s\", its label with the most values \"%.*s\": drop or shorten that label, or raise the limit",
+                   "source \"%.*s\" has reached %s = %u: new series are refused, known ones go on. "
+                   "The metric with the most "
+                   "series is \"%.*s\", its label with the most values \"%.*s\": drop or shorten "
+                   "that label, or raise the limit",
                    (int)(source.n > 80 ? 80 : source.n), source.p,
-                   of_metric ? "store.series.limit_per_metric" : "store.series.limit_per_source", max,
-                   (int)(metric.n > 100 ? 100 : metric.n), metric.p ? metric.p : "", (int)(top.n > 60 ? 60 : top.n),
-                   top.p ? top.p : "");
+                   of_metric ? "store.series.limit_per_metric" : "store.series.limit_per_source",
+                   max, (int)(metric.n > 100 ? 100 : metric.n), metric.p ? metric.p : "",
+                   (int)(top.n > 60 ? 60 : top.n), top.p ? top.p : "");
     return NO_SLOT;
 }
 
 /* Adds a series that is not there. run is canonical. */
-static uint32_t add_series(struct writing *w, struct str run, uint64_t hash, struct labels ls, size_t samples,
-                           enum reject_reason *out_why)
-{
+static uint32_t add_series(struct writing *w, struct str run, uint64_t hash, struct labels ls,
+                           size_t samples, enum reject_reason *out_why) {
     struct series_store *s = w->s;
     struct err err = {0};
     *out_why = REJECT_LABELS;
     if (!labels_check(ls, &err)) {
         if (!w->out->first_rejected[0])
-            (void)snprintf(w->out->first_rejected, sizeof(w->out->first_rejected), "%s", err.message);
+            (void)snprintf(w->out->first_rejected, sizeof(w->out->first_rejected), "%s",
+                           err.message);
         return NO_SLOT;
     }
     *out_why = REJECT_CARDINALITY;
@@ -236,14 +242,13 @@ static uint32_t add_series(struct writing *w, struct str run, uint64_t hash, str
     return head_add(&s->head, run, hash, ls, w->source, metric, flushed);
 }
 
-static int by_name(const void *a, const void *b)
-{
+static int by_name(const void *a, const void *b) {
     return str_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
 }
 
 /* Labels in any order, perhaps with empty values: looks the canonical run up, or adds it. */
-static uint32_t resolve_labels(struct writing *w, struct label *l, uint32_t n, size_t samples, enum reject_reason *out_why)
-{
+static uint32_t resolve_labels(struct writing *w, struct label *l, uint32_t n, size_t samples,
+                               enum reject_reason *out_why) {
     uint32_t k = 0;
     for (uint32_t i = 0; i < n; i++)
         if (l[i].value.n)
@@ -262,26 +267,27 @@ static uint32_t resolve_labels(struct writing *w, struct label *l, uint32_t n, s
     return slot != NO_SLOT ? slot : add_series(w, buf_view(run), hash, ls, samples, out_why);
 }
 
-static enum reject_reason append(struct writing *w, uint32_t slot, int64_t ts_ms, double v)
-{
+static enum reject_reason append(struct writing *w, uint32_t slot, int64_t ts_ms, double v) {
     struct head *h = &w->s->head;
     enum append_result r = head_append(h, slot, ts_ms, v);
     if (r == APPEND_OLD) {
         struct label storage[LIMIT_LABELS_PER_SERIES];
         double have;
-        if (w->s->blocks->n && blocks_lookup(w->s->blocks, head_labels(head_at(h, slot), storage), ts_ms, &have))
+        if (w->s->blocks->n &&
+            blocks_lookup(w->s->blocks, head_labels(head_at(h, slot), storage), ts_ms, &have))
             r = sample_bits(have) == sample_bits(v) ? APPEND_SAME : APPEND_DIFFERENT;
         else
             r = head_append_new(h, slot, ts_ms, v);
     }
     if (r == APPEND_OK && w->s->head_since_mono == 0)
         w->s->head_since_mono = clock_mono_ms(&w->s->clock) | 1;
-    return r == APPEND_OK || r == APPEND_SAME ? REJECT_NONE : r == APPEND_DIFFERENT ? REJECT_DUPLICATE : REJECT_COUNT;
+    return r == APPEND_OK || r == APPEND_SAME ? REJECT_NONE
+           : r == APPEND_DIFFERENT            ? REJECT_DUPLICATE
+                                              : REJECT_COUNT;
 }
 
 /* One sample with all checks. REJECT_COUNT: out of memory. */
-static enum reject_reason offer(struct writing *w, uint32_t slot, int64_t ts_ms, double v)
-{
+static enum reject_reason offer(struct writing *w, uint32_t slot, int64_t ts_ms, double v) {
     enum reject_reason why;
     if (__builtin_expect(ts_ms < w->min_ts, 0))
         why = REJECT_TOO_OLD;
@@ -299,8 +305,7 @@ static enum reject_reason offer(struct writing *w, uint32_t slot, int64_t ts_ms,
 }
 
 /* Before anything is applied: is there a log to write to, and is the flush keeping up? */
-static bool admit(struct series_store *s, struct err *err)
-{
+static bool admit(struct series_store *s, struct err *err) {
     if (s->opt.read_only)
         return err_set(err, ERR_UNAVAILABLE, "the series store is open for reading only");
     if (!wal_ready(s->wal, err))
@@ -308,15 +313,16 @@ static bool admit(struct series_store *s, struct err *err)
     if (s->opt.no_background)
         return true;
     rwlock_read(&s->lock);
-    uint64_t per = (uint64_t)s->head.n_live * FLUSH_SAMPLES_PER_SERIES, limit = per > FLUSH_SAMPLES ? per : FLUSH_SAMPLES;
+    uint64_t per = (uint64_t)s->head.n_live * FLUSH_SAMPLES_PER_SERIES,
+             limit = per > FLUSH_SAMPLES ? per : FLUSH_SAMPLES;
     bool behind = s->head.samples > limit * HEAD_BEHIND_FACTOR;
     rwlock_unlock(&s->lock);
-    return !behind || err_set(err, ERR_UNAVAILABLE, "the series store cannot write its blocks as fast as samples come "
-                                                    "(is the disk full or slow?); try again");
+    return !behind || err_set(err, ERR_UNAVAILABLE,
+                              "the series store cannot write its blocks as fast as samples come "
+                              "(is the disk full or slow?); try again");
 }
 
-static void definitions_epoch(struct series_store *s)
-{
+static void definitions_epoch(struct series_store *s) {
     uint64_t f = wal_failures(s->wal);
     if (f != s->wal_failures) {
         s->wal_failures = f;
@@ -324,9 +330,8 @@ static void definitions_epoch(struct series_store *s)
     }
 }
 
-static bool finish(struct series_store *s, struct wal_ticket *t, bool logged, const struct write_result *res,
-                   struct write_result *out, struct err *err)
-{
+static bool finish(struct series_store *s, struct wal_ticket *t, bool logged,
+                   const struct write_result *res, struct write_result *out, struct err *err) {
     if (logged && !wal_commit(s->wal, t, err))
         return err_prefix(err, "not stored");
     STAT_ADD(hinomi_samples_appended_total, res->accepted);
@@ -338,14 +343,13 @@ static bool finish(struct series_store *s, struct wal_ticket *t, bool logged, co
 
 /* Rows */
 
-static void put_str(struct buf *b, struct str s)
-{
+static void put_str(struct buf *b, struct str s) {
     buf_varint(b, s.n);
     buf_puts(b, s);
 }
 
-static uint32_t slot_of_row(struct writing *w, const struct batch_row *r, uint64_t *ref, enum reject_reason *out_why)
-{
+static uint32_t slot_of_row(struct writing *w, const struct batch_row *r, uint64_t *ref,
+                            enum reject_reason *out_why) {
     struct head *h = &w->s->head;
     struct buf *run = &w->s->scratch_run;
     buf_reset(run);
@@ -353,7 +357,8 @@ static uint32_t slot_of_row(struct writing *w, const struct batch_row *r, uint64
     uint32_t slot = ref ? (uint32_t)*ref - 1 : NO_SLOT;
     if (ref && *ref && slot < h->n_slots) {
         const struct hseries *x = head_at(h, slot);
-        if (x->raw && x->slot_gen == (uint32_t)(*ref >> 32) && x->raw_n == run->n && memcmp(x->raw, run->p, run->n) == 0)
+        if (x->raw && x->slot_gen == (uint32_t)(*ref >> 32) && x->raw_n == run->n &&
+            memcmp(x->raw, run->p, run->n) == 0)
             return slot;
     }
     *out_why = REJECT_LABELS;
@@ -368,8 +373,8 @@ static uint32_t slot_of_row(struct writing *w, const struct batch_row *r, uint64
     return slot;
 }
 
-static void log_row(struct series_store *s, uint32_t slot, int64_t *last_ts, const struct batch_row *r)
-{
+static void log_row(struct series_store *s, uint32_t slot, int64_t *last_ts,
+                    const struct batch_row *r) {
     struct buf *b = &s->scratch_wal;
     struct hseries *x = head_at(&s->head, slot);
     bool define = x->wal_epoch != s->def_epoch;
@@ -383,8 +388,7 @@ static void log_row(struct series_store *s, uint32_t slot, int64_t *last_ts, con
     *last_ts = r->ts_ms;
 }
 
-static struct agent_pos *agent_of(struct series_store *s, struct str name)
-{
+static struct agent_pos *agent_of(struct series_store *s, struct str name) {
     struct agent_pos *p = map_get(&s->agents, name);
     if (p)
         return p;
@@ -396,13 +400,11 @@ static struct agent_pos *agent_of(struct series_store *s, struct str name)
     return p;
 }
 
-static bool at_or_before(uint64_t seg, uint64_t off, uint64_t than_seg, uint64_t than_off)
-{
+static bool at_or_before(uint64_t seg, uint64_t off, uint64_t than_seg, uint64_t than_off) {
     return seg < than_seg || (seg == than_seg && off <= than_off);
 }
 
-static void rows_header(struct series_store *s, const struct writing *w, const struct batch *b)
-{
+static void rows_header(struct series_store *s, const struct writing *w, const struct batch *b) {
     struct buf *o = &s->scratch_wal;
     buf_reset(o);
     buf_zigzag(o, w->now_ms);
@@ -413,8 +415,8 @@ static void rows_header(struct series_store *s, const struct writing *w, const s
     buf_varint(o, b->agent_offset);
 }
 
-static bool apply_rows(struct writing *w, const struct batch *b, size_t *out_logged, struct err *err)
-{
+static bool apply_rows(struct writing *w, const struct batch *b, size_t *out_logged,
+                       struct err *err) {
     int64_t last_ts = 0;
     for (size_t i = 0; i < b->n; i++) {
         enum reject_reason why = REJECT_NONE;
@@ -434,8 +436,8 @@ static bool apply_rows(struct writing *w, const struct batch *b, size_t *out_log
     return true;
 }
 
-bool store_write(struct series_store *s, const struct batch *b, struct write_result *out, struct err *err)
-{
+bool store_write(struct series_store *s, const struct batch *b, struct write_result *out,
+                 struct err *err) {
     struct write_result res = {0};
     struct wal_ticket ticket;
     struct writing w;
@@ -466,7 +468,9 @@ bool store_write(struct series_store *s, const struct batch *b, struct write_res
     ok = ok && (!logged || wal_append(s->wal, WAL_ROWS, s->wal_failures, &part, 1, &ticket, err));
     if (!ok)
         s->def_epoch++; /* definitions of this record went nowhere */
-    if (ok && agent && !at_or_before(b->agent_segment, b->agent_offset, agent->applied_segment, agent->applied_offset)) {
+    if (ok && agent &&
+        !at_or_before(b->agent_segment, b->agent_offset, agent->applied_segment,
+                      agent->applied_offset)) {
         agent->applied_segment = b->agent_segment;
         agent->applied_offset = b->agent_offset;
     }
@@ -476,7 +480,8 @@ bool store_write(struct series_store *s, const struct batch *b, struct write_res
     if (agent) {
         rwlock_write(&s->lock);
         agent = map_get(&s->agents, b->agent); /* a clear may have come between */
-        if (agent && !at_or_before(b->agent_segment, b->agent_offset, agent->segment, agent->offset)) {
+        if (agent &&
+            !at_or_before(b->agent_segment, b->agent_offset, agent->segment, agent->offset)) {
             agent->segment = b->agent_segment;
             agent->offset = b->agent_offset;
         }
@@ -485,8 +490,8 @@ bool store_write(struct series_store *s, const struct batch *b, struct write_res
     return true;
 }
 
-void series_agent_position(struct series_store *s, struct str agent, uint64_t *out_segment, uint64_t *out_offset)
-{
+void series_agent_position(struct series_store *s, struct str agent, uint64_t *out_segment,
+                           uint64_t *out_offset) {
     rwlock_read(&s->lock);
     const struct agent_pos *p = map_get(&s->agents, agent);
     *out_segment = p ? p->segment : 0;
@@ -496,8 +501,7 @@ void series_agent_position(struct series_store *s, struct str agent, uint64_t *o
 
 /* remote_write */
 
-static bool grow(void **v, size_t *cap, size_t n, size_t size)
-{
+static bool grow(void **v, size_t *cap, size_t n, size_t size) {
     if (n < *cap)
         return true;
     size_t k = *cap ? *cap * 2 : 2048;
@@ -509,11 +513,12 @@ static bool grow(void **v, size_t *cap, size_t n, size_t size)
     return true;
 }
 
-static bool too_big(struct err *err) { return err_set(err, ERR_UNAVAILABLE, "out of memory for a remote_write body"); }
+static bool too_big(struct err *err) {
+    return err_set(err, ERR_UNAVAILABLE, "out of memory for a remote_write body");
+}
 
 /* One TimeSeries: how long its label run is, and its samples. */
-static bool walk_series(struct series_hint *h, struct str m, struct err *err)
-{
+static bool walk_series(struct series_hint *h, struct str m, struct err *err) {
     if (!grow((void **)&h->rows, &h->cap_rows, h->n_rows, sizeof(*h->rows)))
         return too_big(err);
     size_t run = remote_write_label_run(m);
@@ -542,15 +547,15 @@ static bool walk_series(struct series_hint *h, struct str m, struct err *err)
             break;
         case RW_PART_BAD:
         default:
-            return err_set(err, ERR_BAD_INPUT, "remote_write body: time series %zu is not a valid protobuf message",
+            return err_set(err, ERR_BAD_INPUT,
+                           "remote_write body: time series %zu is not a valid protobuf message",
                            h->n_rows - 1);
         }
     }
 }
 
 /* Reads the whole body before anything is applied: a malformed one stores nothing. */
-static bool walk_body(struct series_hint *h, struct str plain, struct err *err)
-{
+static bool walk_body(struct series_hint *h, struct str plain, struct err *err) {
     h->n_rows = h->n_samples = h->n_rejected = 0;
     struct cur c = cur_from(plain);
     struct str m;
@@ -560,14 +565,15 @@ static bool walk_body(struct series_hint *h, struct str plain, struct err *err)
             return true;
         struct metric_meta meta;
         if (item == RW_BAD || (item == RW_META && !remote_write_meta(m, &meta)))
-            return err_set(err, ERR_BAD_INPUT, "remote_write body is not a valid WriteRequest (after %zu time series)", h->n_rows);
+            return err_set(err, ERR_BAD_INPUT,
+                           "remote_write body is not a valid WriteRequest (after %zu time series)",
+                           h->n_rows);
         if (item == RW_SERIES && !walk_series(h, m, err))
             return false;
     }
 }
 
-static uint32_t slow_slot(struct writing *w, const struct rw_row *r, enum reject_reason *out_why)
-{
+static uint32_t slow_slot(struct writing *w, const struct rw_row *r, enum reject_reason *out_why) {
     struct label l[LIMIT_LABELS_PER_SERIES + 1], one;
     struct cur c = cur_from(str_make(r->message, r->message_n));
     struct sample sample;
@@ -585,8 +591,8 @@ static uint32_t slow_slot(struct writing *w, const struct rw_row *r, enum reject
     return resolve_labels(w, l, n, r->n_samples, out_why);
 }
 
-static uint32_t slot_of_run(struct writing *w, const struct rw_row *r, enum reject_reason *out_why)
-{
+static uint32_t slot_of_run(struct writing *w, const struct rw_row *r,
+                            enum reject_reason *out_why) {
     if (r->run_n != UINT32_MAX && r->run_n) {
         struct str run = str_make(r->message, r->run_n);
         uint32_t slot = head_find(&w->s->head, run, hash_bytes(run.p, run.n));
@@ -596,17 +602,17 @@ static uint32_t slot_of_run(struct writing *w, const struct rw_row *r, enum reje
     return slow_slot(w, r, out_why);
 }
 
-static uint32_t predict(const struct series_hint *h, const struct head *head, const struct rw_row *r)
-{
+static uint32_t predict(const struct series_hint *h, const struct head *head,
+                        const struct rw_row *r) {
     uint32_t slot = h->prev < h->n_next ? h->next[h->prev] : NO_SLOT;
     if (slot >= head->n_slots)
         return NO_SLOT;
     const struct hseries *x = head_at(head, slot);
-    return x->raw && x->raw_n == r->run_n && memcmp(x->raw, r->message, r->run_n) == 0 ? slot : NO_SLOT;
+    return x->raw && x->raw_n == r->run_n && memcmp(x->raw, r->message, r->run_n) == 0 ? slot
+                                                                                       : NO_SLOT;
 }
 
-static void learn(struct series_hint *h, const struct head *head, uint32_t slot)
-{
+static void learn(struct series_hint *h, const struct head *head, uint32_t slot) {
     if (h->prev != NO_SLOT) {
         if (h->prev >= h->n_next) {
             uint32_t n = (head->n_slots + 1023) & ~1023u;
@@ -629,8 +635,7 @@ struct ahead {
 };
 enum { AHEAD_STEPS = 8 };
 
-static void prefetch_next(struct ahead *a, const struct series_hint *h, const struct head *head)
-{
+static void prefetch_next(struct ahead *a, const struct series_hint *h, const struct head *head) {
     while (a->slot < h->n_next && a->lead < AHEAD_STEPS) {
         uint32_t next = h->next[a->slot];
         if (next >= head->n_slots)
@@ -643,26 +648,24 @@ static void prefetch_next(struct ahead *a, const struct series_hint *h, const st
     }
 }
 
-static bool note_rejected(struct series_hint *h, size_t index)
-{
+static bool note_rejected(struct series_hint *h, size_t index) {
     if (!grow((void **)&h->rejected, &h->cap_rejected, h->n_rejected, sizeof(*h->rejected)))
         return false;
     h->rejected[h->n_rejected++] = (uint32_t)index;
     return true;
 }
 
-static void reject_series(struct writing *w, const struct rw_row *r, enum reject_reason why)
-{
+static void reject_series(struct writing *w, const struct rw_row *r, enum reject_reason why) {
     size_t n = r->n_samples;
     w->out->rejected[why] += n;
     STAT_ADD(hinomi_samples_rejected_total, n);
     if (!w->out->first_rejected[0])
         (void)snprintf(w->out->first_rejected, sizeof(w->out->first_rejected), "%s",
-                       why == REJECT_CARDINALITY ? "a series limit was reached" : "a time series has broken or too many labels");
+                       why == REJECT_CARDINALITY ? "a series limit was reached"
+                                                 : "a time series has broken or too many labels");
 }
 
-static bool apply_body(struct writing *w, struct series_hint *h, struct err *err)
-{
+static bool apply_body(struct writing *w, struct series_hint *h, struct err *err) {
     struct head *head = &w->s->head;
     struct ahead ahead = {h->prev, 0};
     for (size_t i = 0; i < h->n_rows; i++) {
@@ -685,21 +688,22 @@ static bool apply_body(struct writing *w, struct series_hint *h, struct err *err
             const struct sample *x = &h->samples[r->first_sample + k];
             if (slot != NO_SLOT)
                 why = offer(w, slot, x->ts_ms, x->value);
-            if (why != REJECT_NONE && (why == REJECT_COUNT || !note_rejected(h, r->first_sample + k)))
+            if (why != REJECT_NONE &&
+                (why == REJECT_COUNT || !note_rejected(h, r->first_sample + k)))
                 return too_big(err);
         }
         if (r->n_histograms) {
             w->out->rejected[REJECT_LABELS] += r->n_histograms;
             if (!w->out->first_rejected[0])
-                (void)snprintf(w->out->first_rejected, sizeof(w->out->first_rejected),
-                               "native histograms are not accepted by this version; send classic histograms");
+                (void)snprintf(
+                    w->out->first_rejected, sizeof(w->out->first_rejected),
+                    "native histograms are not accepted by this version; send classic histograms");
         }
     }
     return true;
 }
 
-static bool body_meta(struct series_store *s, struct str plain)
-{
+static bool body_meta(struct series_store *s, struct str plain) {
     struct cur c = cur_from(plain);
     struct str m;
     bool changed = false;
@@ -711,8 +715,8 @@ static bool body_meta(struct series_store *s, struct str plain)
     return changed;
 }
 
-static void body_header(struct series_store *s, const struct writing *w, const struct series_hint *h, struct str source)
-{
+static void body_header(struct series_store *s, const struct writing *w,
+                        const struct series_hint *h, struct str source) {
     struct buf *o = &s->scratch_wal;
     buf_reset(o);
     buf_zigzag(o, w->now_ms);
@@ -728,14 +732,14 @@ static void body_header(struct series_store *s, const struct writing *w, const s
     }
 }
 
-static bool write_body(struct series_store *s, struct str body, struct str source, struct series_hint *h,
-                       struct write_result *out, struct err *err)
-{
+static bool write_body(struct series_store *s, struct str body, struct str source,
+                       struct series_hint *h, struct write_result *out, struct err *err) {
     struct write_result res = {0};
     struct wal_ticket ticket;
     struct writing w;
     buf_reset(&h->plain);
-    if (!snappy_block_decode(body, LIMIT_BODY_DECOMPRESSED_BYTES, &h->plain, err) || !walk_body(h, buf_view(&h->plain), err))
+    if (!snappy_block_decode(body, LIMIT_BODY_DECOMPRESSED_BYTES, &h->plain, err) ||
+        !walk_body(h, buf_view(&h->plain), err))
         return false;
     begin(&w, s, &res);
     rwlock_write(&s->lock);
@@ -748,16 +752,16 @@ static bool write_body(struct series_store *s, struct str body, struct str sourc
     if (logged) {
         body_header(s, &w, h, source);
         struct str parts[2] = {buf_view(&s->scratch_wal), body};
-        ok = buf_ok(&s->scratch_wal) ? wal_append(s->wal, WAL_REMOTE_WRITE, s->wal_failures, parts, 2, &ticket, err)
-                                     : too_big(err);
+        ok = buf_ok(&s->scratch_wal)
+                 ? wal_append(s->wal, WAL_REMOTE_WRITE, s->wal_failures, parts, 2, &ticket, err)
+                 : too_big(err);
     }
     rwlock_unlock(&s->lock);
     return ok && finish(s, &ticket, logged, &res, out, err);
 }
 
-bool series_remote_write(struct series_store *s, struct str snappy_body, struct str source, struct series_hint *hint,
-                         struct write_result *out, struct err *err)
-{
+bool series_remote_write(struct series_store *s, struct str snappy_body, struct str source,
+                         struct series_hint *hint, struct write_result *out, struct err *err) {
     if (!admit(s, err))
         return false;
     if (hint)
@@ -770,8 +774,7 @@ bool series_remote_write(struct series_store *s, struct str snappy_body, struct 
 
 /* Metadata */
 
-bool store_note_meta(struct series_store *s, const struct metric_meta *m)
-{
+bool store_note_meta(struct series_store *s, const struct metric_meta *m) {
     struct meta_entry *e = map_get(&s->meta, m->metric);
     if (e && e->type == m->type && str_eq(e->help, m->help) && str_eq(e->unit, m->unit))
         return false;
@@ -790,13 +793,14 @@ bool store_note_meta(struct series_store *s, const struct metric_meta *m)
     if (m->unit.n)
         memcpy(text + m->help.n, m->unit.p, m->unit.n);
     free((void *)(uintptr_t)e->help.p);
-    *e = (struct meta_entry){m->type, str_make(text, m->help.n), str_make(text + m->help.n, m->unit.n)};
+    *e = (struct meta_entry){m->type, str_make(text, m->help.n),
+                             str_make(text + m->help.n, m->unit.n)};
     s->meta_version++;
     return true;
 }
 
-bool series_put_meta(struct series_store *s, const struct metric_meta *m, size_t n, struct err *err)
-{
+bool series_put_meta(struct series_store *s, const struct metric_meta *m, size_t n,
+                     struct err *err) {
     struct wal_ticket ticket;
     if (!admit(s, err))
         return false;
@@ -823,14 +827,18 @@ bool series_put_meta(struct series_store *s, const struct metric_meta *m, size_t
 
 /* Replay: exactly what was acknowledged, so without the checks whose outcome the records carry. */
 
-static struct str get_str(struct cur *c) { return cur_bytes(c, cur_varint(c)); }
+static struct str get_str(struct cur *c) {
+    return cur_bytes(c, cur_varint(c));
+}
 
-static void replay_body(struct series_store *s, struct str payload)
-{
+static void replay_body(struct series_store *s, struct str payload) {
     struct cur c = cur_from(payload);
     struct write_result res = {0};
-    struct writing w = {.s = s, .min_ts = INT64_MIN, .max_ts = INT64_MAX, .out = &res, .replay = true};
-    struct series_hint h = {.prev = NO_SLOT};
+    struct writing w = {
+        .s = s, .min_ts = INT64_MIN, .max_ts = INT64_MAX, .out = &res, .replay = true};
+    if (!s->replay_hint && !(s->replay_hint = series_hint_new()))
+        return;
+    struct series_hint *h = s->replay_hint;
     w.now_ms = cur_zigzag(&c);
     (void)cur_varint(&c);
     (void)cur_zigzag(&c);
@@ -841,35 +849,38 @@ static void replay_body(struct series_store *s, struct str payload)
     for (uint64_t i = 0; i < n_rejected && cur_ok(&c); i++)
         (void)cur_varint(&c);
     struct str body = str_make((const char *)c.p, cur_left(&c));
-    if (!cur_ok(&c) || !w.source || !snappy_block_decode(body, LIMIT_BODY_DECOMPRESSED_BYTES, &h.plain, NULL) ||
-        !walk_body(&h, buf_view(&h.plain), NULL)) {
-        hint_deinit(&h);
+    buf_reset(&h->plain);
+    if (!cur_ok(&c) || !w.source ||
+        !snappy_block_decode(body, LIMIT_BODY_DECOMPRESSED_BYTES, &h->plain, NULL) ||
+        !walk_body(h, buf_view(&h->plain), NULL))
         return;
-    }
     uint64_t skip = n_rejected ? cur_varint(&rejected) : UINT64_MAX;
-    for (size_t i = 0; i < h.n_rows; i++) {
-        const struct rw_row *r = &h.rows[i];
+    for (size_t i = 0; i < h->n_rows; i++) {
+        const struct rw_row *r = &h->rows[i];
         uint32_t slot = NO_SLOT;
         enum reject_reason why;
         for (uint32_t k = 0; k < r->n_samples; k++) {
-            const struct sample *x = &h.samples[r->first_sample + k];
+            const struct sample *x = &h->samples[r->first_sample + k];
             if (r->first_sample + k == skip) {
                 uint64_t gap = --n_rejected ? cur_varint(&rejected) : 0;
                 skip = n_rejected ? skip + gap : UINT64_MAX;
                 continue;
             }
-            if (slot == NO_SLOT)
-                slot = slot_of_run(&w, r, &why);
-            if (slot != NO_SLOT)
-                (void)offer(&w, slot, x->ts_ms, x->value);
+            if (slot == NO_SLOT) {
+                slot = predict(h, &s->head, r);
+                if (slot == NO_SLOT)
+                    slot = slot_of_run(&w, r, &why);
+                if (slot == NO_SLOT)
+                    continue;
+                learn(h, &s->head, slot);
+            }
+            (void)offer(&w, slot, x->ts_ms, x->value);
         }
     }
-    (void)body_meta(s, buf_view(&h.plain));
-    hint_deinit(&h);
+    (void)body_meta(s, buf_view(&h->plain));
 }
 
-static uint32_t replay_slot(struct writing *w, struct str run)
-{
+static uint32_t replay_slot(struct writing *w, struct str run) {
     struct label l[LIMIT_LABELS_PER_SERIES];
     enum reject_reason why;
     uint64_t hash = hash_bytes(run.p, run.n);
@@ -877,15 +888,16 @@ static uint32_t replay_slot(struct writing *w, struct str run)
     if (slot != NO_SLOT)
         return slot;
     uint32_t n = remote_write_labels(run, l, LIMIT_LABELS_PER_SERIES);
-    return n <= LIMIT_LABELS_PER_SERIES ? add_series(w, run, hash, (struct labels){l, n}, 1, &why) : NO_SLOT;
+    return n <= LIMIT_LABELS_PER_SERIES ? add_series(w, run, hash, (struct labels){l, n}, 1, &why)
+                                        : NO_SLOT;
 }
 
 /* Slot numbers in the log are the writer's; a definition maps them to this head's. */
-static bool define(struct series_store *s, uint64_t logged, uint32_t slot)
-{
+static bool define(struct series_store *s, uint64_t logged, uint32_t slot) {
     if (logged >= HEAD_SERIES_MAX)
         return false;
-    if (!s->replay_pages && !(s->replay_pages = calloc(HEAD_SERIES_MAX / REPLAY_PAGE, sizeof(uint32_t *))))
+    if (!s->replay_pages &&
+        !(s->replay_pages = calloc(HEAD_SERIES_MAX / REPLAY_PAGE, sizeof(uint32_t *))))
         return false;
     uint32_t **page = &s->replay_pages[logged / REPLAY_PAGE];
     if (!*page) {
@@ -898,25 +910,26 @@ static bool define(struct series_store *s, uint64_t logged, uint32_t slot)
     return true;
 }
 
-static uint32_t defined(const struct series_store *s, uint64_t logged)
-{
-    const uint32_t *page = s->replay_pages && logged < HEAD_SERIES_MAX ? s->replay_pages[logged / REPLAY_PAGE] : NULL;
+static uint32_t defined(const struct series_store *s, uint64_t logged) {
+    const uint32_t *page =
+        s->replay_pages && logged < HEAD_SERIES_MAX ? s->replay_pages[logged / REPLAY_PAGE] : NULL;
     return page ? page[logged % REPLAY_PAGE] : NO_SLOT;
 }
 
-void store_replay_end(struct series_store *s)
-{
+void store_replay_end(struct series_store *s) {
     for (uint32_t i = 0; s->replay_pages && i < HEAD_SERIES_MAX / REPLAY_PAGE; i++)
         free(s->replay_pages[i]);
     free(s->replay_pages);
     s->replay_pages = NULL;
+    series_hint_free(s->replay_hint);
+    s->replay_hint = NULL;
 }
 
-static void replay_rows(struct series_store *s, struct str payload)
-{
+static void replay_rows(struct series_store *s, struct str payload) {
     struct cur c = cur_from(payload);
     struct write_result res = {0};
-    struct writing w = {.s = s, .min_ts = INT64_MIN, .max_ts = INT64_MAX, .out = &res, .replay = true};
+    struct writing w = {
+        .s = s, .min_ts = INT64_MIN, .max_ts = INT64_MAX, .out = &res, .replay = true};
     w.now_ms = cur_zigzag(&c);
     (void)cur_u8(&c);
     struct str source = get_str(&c), agent = get_str(&c);
@@ -945,8 +958,7 @@ static void replay_rows(struct series_store *s, struct str payload)
     }
 }
 
-void store_replay_record(struct series_store *s, enum wal_type type, struct str payload)
-{
+void store_replay_record(struct series_store *s, enum wal_type type, struct str payload) {
     if (type == WAL_REMOTE_WRITE) {
         replay_body(s, payload);
     } else if (type == WAL_ROWS) {
