@@ -2,6 +2,7 @@
 # for the UI's build.
 
 NODE_VERSION=22.23.3
+NPM_VERSION=11.19.1
 
 PACKAGES_build=(
     build-essential cmake ninja-build pkg-config python3 ca-certificates npm
@@ -66,20 +67,21 @@ deps() {
     hash -r
 }
 
-# node: puts Node.js of the pinned version on PATH (build/node), installed once by npm.
+# node_path: puts Node.js of the pinned version on PATH (build/node), installed once, and an npm beside it: Debian's
+# npm leaves out parts that its own older Node.js could not run.
 node_path() {
     local arch=x64
     [ "$(uname -m)" = aarch64 ] && arch=arm64
     local dir=$TOP/build/node bin
     bin=$dir/node_modules/node-linux-$arch/bin
-    if [ ! -x "$bin/node" ] || [ "$("$bin/node" --version)" != "v$NODE_VERSION" ]; then
-        echo "dev: installing node-linux-$arch $NODE_VERSION with npm"
+    if [ ! -x "$bin/node" ] || [ "$("$bin/node" --version)" != "v$NODE_VERSION" ] || [ ! -e "$dir/node_modules/npm/bin/npm-cli.js" ]; then
+        echo "dev: installing node-linux-$arch $NODE_VERSION and npm $NPM_VERSION with npm"
         mkdir -p "$dir"
         [ -e "$dir/package.json" ] || echo '{"private":true}' >"$dir/package.json"
         npm install --prefix "$dir" --no-save --no-audit --no-fund --loglevel=error --ignore-scripts \
-            "node-linux-$arch@$NODE_VERSION" >/dev/null
+            "node-linux-$arch@$NODE_VERSION" "npm@$NPM_VERSION" >/dev/null
     fi
-    export PATH=$bin:$PATH
+    case ":$PATH:" in *":$bin:"*) ;; *) export PATH=$bin:$PATH ;; esac
 }
 
 # web_modules: node_modules of web/ as the lock file says.
@@ -89,7 +91,7 @@ web_modules() {
     want=$(sha256sum web/package.json web/package-lock.json | sha256sum)
     [ -e $stamp ] && [ "$(cat $stamp)" = "$want" ] && return 0
     echo "dev: installing the UI's packages with npm"
-    (cd web && npm ci --no-audit --no-fund --loglevel=error >/dev/null)
+    (cd web && node ../build/node/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null)
     echo "$want" >$stamp
 }
 
@@ -103,7 +105,7 @@ web_build() {
     [ -e $stamp ] && [ -e web/dist/index.html ] && [ "$(cat $stamp)" = "$want" ] && return 0
     web_modules
     echo "dev: building the UI"
-    (cd web && npm run --silent build)
+    (cd web && node node_modules/typescript/bin/tsc --noEmit && node node_modules/vite/bin/vite.js build --logLevel warn)
     echo "$want" >$stamp
 }
 
