@@ -313,14 +313,13 @@ static struct str answer_header(const struct http_res *res, const char *name) {
 
 void door_finish(void *self, struct http_req *r, struct http_res *res) {
     (void)self;
-    bool html = str_starts(answer_header(res, "content-type"), STR("text/html"));
-    /* Mantine and CodeMirror put <style> elements into the page; scripts come from files alone. */
+    /* A 304 carries no type, and its headers replace those of the page that the browser kept. */
+    bool page = res->status == 304 || str_starts(answer_header(res, "content-type"), STR("text/html"));
     http_res_header(
         r, res, "Content-Security-Policy",
-        html ? STR("default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-                   "img-src 'self' data:; "
-                   "font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; "
-                   "form-action 'self'; frame-ancestors 'none'")
+        page ? STR("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+                   "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
+                   "frame-ancestors 'none'")
              : STR("default-src 'none'; frame-ancestors 'none'"));
     http_res_header(r, res, "X-Content-Type-Options", STR("nosniff"));
     http_res_header(r, res, "X-Frame-Options", STR("DENY"));
