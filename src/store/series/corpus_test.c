@@ -1,10 +1,12 @@
 /* Replays the fuzz targets' corpora (testdata/<target>/) and, from valid bytes, some random changes
  * of them. */
-#include <cmocka.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 int fuzz_block(const uint8_t *data, size_t n);
 int fuzz_wal(const uint8_t *data, size_t n);

@@ -54,7 +54,10 @@ static long anon_kib(void) {
     long kib = 0;
     if (file_read("/proc/self/smaps_rollup", 65536, &b, NULL)) {
         const char *p = strstr(b.p, "Anonymous:");
-        kib = p ? strtol(p + 10, NULL, 10) : 0;
+        uint64_t v = 0;
+        struct str rest = p ? str_trim(str_from_offset(str_from(p), 10)) : STR("");
+        (void)str_to_u64(str_sub(rest, 0, str_find_char(rest, ' ')), &v);
+        kib = (long)v;
     }
     buf_deinit(&b);
     return kib;

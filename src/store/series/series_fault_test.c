@@ -1,9 +1,11 @@
 /* Disks that fail and bytes that change. */
-#include <cmocka.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "base/hash.h"
 #include "base/log.h"

@@ -1,11 +1,13 @@
 /* kill -9 at random moments, some of them inside flush and compaction: nothing acknowledged is
  * lost, nothing appears from nowhere. HINOMI_KILL_CYCLES=1000 makes it long; HINOMI_TEST_SEED
  * repeats the moments. */
-#include <cmocka.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "base/log.h"
 #include "os/clock.h"

@@ -1,9 +1,11 @@
 /* What the contract of series.h promises, rule by rule. */
-#include <cmocka.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "codec/remote_write.h"
 #include "codec/snappy.h"
