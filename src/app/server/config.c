@@ -267,5 +267,8 @@ bool config_parse_listen(struct str listen, struct str *out_host, uint16_t *out_
 
 bool config_host_is_loopback(struct str host)
 {
-    return str_starts(host, STR("127.")) || str_eq(host, STR("::1")) || str_eq_nocase(host, STR("localhost"));
+    bool v4 = str_starts(host, STR("127."));
+    for (size_t i = 0; i < host.n; i++) /* 127.evil.example is a name */
+        v4 = v4 && ((host.p[i] >= '0' && host.p[i] <= '9') || host.p[i] == '.');
+    return v4 || str_eq(host, STR("::1")) || str_eq_nocase(host, STR("localhost"));
 }
