@@ -549,15 +549,23 @@ static void decode_absent(struct decode *d, const struct conf_table *t, const st
 {
     for (size_t i = 0; i < t->n; i++) {
         const struct conf_option *o = &t->options[i];
-        if (o->ignored || value_of(node, o))
+        if (o->ignored || o->required || value_of(node, o))
             continue;
         struct conf_node empty = {.kind = CONF_KIND_MAP, .at = node->at, .weight = 1, .height = 1};
-        if (o->required)
-            (void)FINDING(d, node, "\"%s\" is missing in %s%s%s", o->name, t->name, o->help ? ": " : "", o->help ? o->help : "");
-        else if (o->def)
+        if (o->def)
             (void)decode_default(d, o, node, object);
         else if (o->type == CONF_TABLE)
             (void)decode_table(d, o->table, &empty, (char *)object + o->offset);
+    }
+}
+
+/* After the keys: a misspelt key is the better finding, and comes first. */
+static void find_missing(struct decode *d, const struct conf_table *t, const struct conf_node *node)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const struct conf_option *o = &t->options[i];
+        if (o->required && !value_of(node, o))
+            (void)FINDING(d, node, "\"%s\" is missing in %s%s%s", o->name, t->name, o->help ? ": " : "", o->help ? o->help : "");
     }
 }
 
@@ -596,6 +604,7 @@ static bool decode_table(struct decode *d, const struct conf_table *t, const str
     /* Defaults first, so that a check in a nested table sees a complete object only. */
     decode_absent(d, t, node, object);
     decode_keys(d, t, node, object);
+    find_missing(d, t, node);
     if (d->n_findings != before)
         return false;
     if (t->check) {
