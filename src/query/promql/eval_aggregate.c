@@ -39,18 +39,25 @@ struct labels pq_group_labels(const struct pq_grouping *gr, struct labels ls, st
     return (struct labels){tmp, n};
 }
 
-/* What one group knows at one step. */
-struct cell {
-    double value, mean, c, count;
-    struct fhist *hist;
-    bool seen, has_float, has_hist, incompatible, incremental, reset_seen, not_reset_seen;
+/* What a group knows of the native histograms of one step. */
+struct hist_cell {
+    struct fhist *hist; /* NULL though seen: floats came first, there will be no result */
+    double count;
+    bool seen, incompatible, reset_seen, not_reset_seen;
 };
 
+/* Columns, one element a step; which there are depends on the operator: groups may be as many as
+ * series. */
 struct group {
     struct labels labels;
     bool drop_name;
-    struct cell *cells; /* one a step */
-    double **values;    /* quantile: the values of each step */
+    double *value; /* pq_absent: no float yet */
+    double *c;     /* sum, avg: Kahan's compensation */
+    double *count; /* avg, stddev, stdvar */
+    double *mean;  /* stddev, stdvar; avg once the sum would overflow */
+    bool *incremental;
+    struct hist_cell *hists; /* NULL: none came */
+    double **values;         /* quantile: the values of each step */
     uint32_t *n_values, *cap_values;
 };
 
@@ -68,15 +75,23 @@ struct aggregation {
 };
 
 static bool group_init(struct aggregation *q, struct group *gr) {
-    gr->cells = ARENA_ARRAY(q->ev->arena, struct cell, q->g->n);
+    struct pq_ev *ev = q->ev;
+    size_t n = q->g->n;
+    bool deviation = q->op == PQ_STDDEV || q->op == PQ_STDVAR, ok = true;
+    gr->value = pq_column(ev, q->g);
+    if (q->op == PQ_SUM || q->op == PQ_AVG)
+        ok = (gr->c = ARENA_ARRAY(ev->arena, double, n)) != NULL;
+    if (q->op == PQ_AVG || deviation)
+        ok = ok && (gr->count = ARENA_ARRAY(ev->arena, double, n)) != NULL;
+    if (deviation)
+        ok = ok && (gr->mean = ARENA_ARRAY(ev->arena, double, n)) != NULL;
     if (q->op == PQ_QUANTILE) {
-        gr->values = ARENA_ARRAY(q->ev->arena, double *, q->g->n);
-        gr->n_values = ARENA_ARRAY(q->ev->arena, uint32_t, q->g->n);
-        gr->cap_values = ARENA_ARRAY(q->ev->arena, uint32_t, q->g->n);
-        if (!gr->values || !gr->n_values || !gr->cap_values)
-            return pq_no_memory(q->ev);
+        gr->values = ARENA_ARRAY(ev->arena, double *, n);
+        gr->n_values = ARENA_ARRAY(ev->arena, uint32_t, n);
+        gr->cap_values = ARENA_ARRAY(ev->arena, uint32_t, n);
+        ok = gr->values && gr->n_values && gr->cap_values;
     }
-    return gr->cells || pq_no_memory(q->ev);
+    return (gr->value && ok) || pq_no_memory(ev);
 }
 
 /* Labels that outlive the stream: names and values belong to open sets or the arena; the array is
@@ -124,7 +139,7 @@ static struct group *group_of(struct aggregation *q, struct labels ls) {
     return group_init(q, &q->groups[at]) ? &q->groups[at] : NULL;
 }
 
-static void see_hint(struct cell *c, const struct fhist *h) {
+static void see_hint(struct hist_cell *c, const struct fhist *h) {
     c->reset_seen |= h->hint == FHIST_RESET;
     c->not_reset_seen |= h->hint == FHIST_NOT_RESET;
 }
@@ -136,9 +151,9 @@ static bool note_ignored(struct aggregation *q) {
                    str_from(pq_op_name(q->op)), none);
 }
 
-/* Adds b to *a; an incompatible pair spoils the cell, with a note. */
-static bool add_hists(struct aggregation *q, struct cell *c, struct fhist *a, const struct fhist *b,
-                      bool subtract, struct str metric) {
+/* Adds b to a; an incompatible pair spoils the cell, with a note. */
+static bool add_hists(struct aggregation *q, struct hist_cell *c, struct fhist *a,
+                      const struct fhist *b, bool subtract, struct str metric) {
     bool reconciled = false;
     enum fhist_result r = fhist_add(q->ev->arena, a, b, subtract, NULL, &reconciled);
     if (r == FHIST_NO_MEMORY)
@@ -151,7 +166,7 @@ static bool add_hists(struct aggregation *q, struct cell *c, struct fhist *a, co
                                   STR("aggregation"), none);
 }
 
-static bool mean_hists(struct aggregation *q, struct cell *c, const struct fhist *h,
+static bool mean_hists(struct aggregation *q, struct hist_cell *c, const struct fhist *h,
                        struct str metric) {
     struct fhist *left = fhist_copy(q->ev->arena, h), *right = fhist_copy(q->ev->arena, c->hist);
     if (!left || !right)
@@ -163,26 +178,27 @@ static bool mean_hists(struct aggregation *q, struct cell *c, const struct fhist
     return c->incompatible || add_hists(q, c, c->hist, left, false, metric);
 }
 
-static bool hist_cell(struct aggregation *q, struct cell *c, const struct fhist *h,
-                      struct str metric) {
-    bool first = !c->seen;
-    switch ((int)q->op) {
-    case PQ_COUNT:
-    case PQ_GROUP:
-        c->seen = true;
-        c->count++;
+static void count_one(enum pq_op op, double *value) {
+    *value = op == PQ_GROUP || pq_absent(*value) ? 1 : *value + 1;
+}
+
+static bool add_hist(struct aggregation *q, struct group *gr, size_t i, const struct fhist *h,
+                     struct str metric) {
+    if (q->op == PQ_COUNT || q->op == PQ_GROUP) {
+        count_one(q->op, &gr->value[i]);
         return true;
-    case PQ_SUM:
-    case PQ_AVG:
-        break;
-    default:
-        return note_ignored(q);
     }
+    if (q->op != PQ_SUM && q->op != PQ_AVG)
+        return note_ignored(q);
+    if (!gr->hists && !(gr->hists = ARENA_ARRAY(q->ev->arena, struct hist_cell, q->g->n)))
+        return pq_no_memory(q->ev);
+    struct hist_cell *c = &gr->hists[i];
+    bool first = !c->seen;
     if (c->incompatible)
         return true;
-    c->seen = c->has_hist = true;
+    c->seen = true;
     c->count++;
-    if (first) {
+    if (first && pq_absent(gr->value[i])) {
         c->hist = fhist_copy(q->ev->arena, h);
         if (!c->hist)
             return pq_no_memory(q->ev);
@@ -190,92 +206,83 @@ static bool hist_cell(struct aggregation *q, struct cell *c, const struct fhist 
         return true;
     }
     if (!c->hist)
-        return true; /* mixed with floats: there will be no result */
+        return true;
     see_hint(c, h);
     return q->op == PQ_SUM ? add_hists(q, c, c->hist, h, false, metric)
                            : mean_hists(q, c, h, metric);
 }
 
-static void mean_cell(struct cell *c, double v) {
-    struct pq_kahan k = {c->value, c->c};
-    if (!c->incremental) {
+/* A cell that takes no more floats: absent here, or spoilt by histograms that do not fit. */
+static bool skips(const struct group *gr, const struct pq_series *s, size_t i) {
+    return pq_absent(s->v[i]) || pq_is_hist(s, i) || (gr->hists && gr->hists[i].incompatible);
+}
+
+/* Neumaier's step is written out here: this loop is what sum by (...) spends its time in. */
+static void add_sum(struct group *gr, const struct pq_series *s, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        double v = s->v[i], sum = gr->value[i];
+        if (skips(gr, s, i))
+            continue;
+        if (pq_absent(sum)) {
+            gr->value[i] = v;
+            continue;
+        }
+        double t = sum + v;
+        if (isinf(t))
+            gr->c[i] = 0;
+        else if (fabs(sum) >= fabs(v))
+            gr->c[i] += (sum - t) + v;
+        else
+            gr->c[i] += (v - t) + sum;
+        gr->value[i] = t;
+    }
+}
+
+/* The plain mean while the sum does not overflow; from there on, a mean that is kept up step by
+ * step. */
+static bool add_mean(struct aggregation *q, struct group *gr, size_t i, double v) {
+    double count = ++gr->count[i];
+    bool incremental = gr->incremental && gr->incremental[i];
+    if (count == 1) {
+        gr->value[i] = v;
+        return true;
+    }
+    struct pq_kahan k = {gr->value[i], gr->c[i]};
+    if (!incremental) {
         pq_kahan_add(&k, v);
         if (!isinf(k.sum)) {
-            c->value = k.sum;
-            c->c = k.c;
-            return;
+            gr->value[i] = k.sum;
+            gr->c[i] = k.c;
+            return true;
         }
-        /* The sum would overflow: from here on, the mean is kept up step by step. */
-        c->incremental = true;
-        c->mean = c->value / (c->count - 1);
-        c->c /= c->count - 1;
-    }
-    double share = (c->count - 1) / c->count;
-    k = (struct pq_kahan){share * c->mean, share * c->c};
-    pq_kahan_add(&k, v / c->count);
-    c->mean = k.sum;
-    c->c = k.c;
-}
-
-static void first_float(enum pq_op op, struct cell *c, double v) {
-    c->seen = c->has_float = true;
-    c->count = 1;
-    c->value = c->mean = v;
-    c->c = 0;
-    if (op == PQ_STDVAR || op == PQ_STDDEV)
-        c->value = isnan(v) || isinf(v) ? sample_nan() : 0;
-}
-
-static void add_sum(struct cell *cells, const double *v, const struct fhist *const *hist,
-                    size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        struct cell *c = &cells[i];
-        if (pq_absent(v[i]) || (hist && hist[i]) || c->incompatible)
-            continue;
-        if (!c->seen) {
-            first_float(PQ_SUM, c, v[i]);
-            continue;
+        if (!gr->incremental) {
+            gr->incremental = ARENA_ARRAY(q->ev->arena, bool, q->g->n);
+            gr->mean = ARENA_ARRAY(q->ev->arena, double, q->g->n);
+            if (!gr->incremental || !gr->mean)
+                return pq_no_memory(q->ev);
         }
-        c->has_float = true;
-        /* Neumaier's step, written out here: this loop is what sum by (...) spends its time in. */
-        double t = c->value + v[i];
-        if (isinf(t))
-            c->c = 0;
-        else if (fabs(c->value) >= fabs(v[i]))
-            c->c += (c->value - t) + v[i];
-        else
-            c->c += (v[i] - t) + c->value;
-        c->value = t;
+        gr->incremental[i] = true;
+        gr->mean[i] = gr->value[i] / (count - 1);
+        gr->c[i] /= count - 1;
     }
+    double share = (count - 1) / count;
+    k = (struct pq_kahan){share * gr->mean[i], share * gr->c[i]};
+    pq_kahan_add(&k, v / count);
+    gr->mean[i] = k.sum;
+    gr->c[i] = k.c;
+    return true;
 }
 
-static void add_float(enum pq_op op, struct cell *c, double v) {
-    double delta;
-    c->has_float = true;
-    switch ((int)op) {
-    case PQ_AVG:
-        c->count++;
-        mean_cell(c, v);
-        break;
-    case PQ_MAX:
-        if (c->value < v || isnan(c->value))
-            c->value = v;
-        break;
-    case PQ_MIN:
-        if (c->value > v || isnan(c->value))
-            c->value = v;
-        break;
-    case PQ_STDVAR:
-    case PQ_STDDEV:
-        c->count++;
-        delta = v - c->mean;
-        c->mean += delta / c->count;
-        c->value += delta * (v - c->mean);
-        break;
-    default:
-        c->count++;
-        break;
+static void add_deviation(struct group *gr, size_t i, double v) {
+    double count = ++gr->count[i];
+    if (count == 1) {
+        gr->mean[i] = v;
+        gr->value[i] = isnan(v) || isinf(v) ? sample_nan() : 0;
+        return;
     }
+    double delta = v - gr->mean[i];
+    gr->mean[i] += delta / count;
+    gr->value[i] += delta * (v - gr->mean[i]);
 }
 
 static bool push_value(struct aggregation *q, struct group *gr, size_t i, double v) {
@@ -289,8 +296,32 @@ static bool push_value(struct aggregation *q, struct group *gr, size_t i, double
         gr->cap_values[i] = cap;
     }
     gr->values[i][gr->n_values[i]++] = v;
-    gr->cells[i].seen = true;
     return true;
+}
+
+static bool add_float(struct aggregation *q, struct group *gr, size_t i, double v) {
+    double *value = &gr->value[i];
+    switch ((int)q->op) {
+    case PQ_AVG:
+        return add_mean(q, gr, i, v);
+    case PQ_MAX:
+        if (pq_absent(*value) || *value < v || isnan(*value))
+            *value = v;
+        return true;
+    case PQ_MIN:
+        if (pq_absent(*value) || *value > v || isnan(*value))
+            *value = v;
+        return true;
+    case PQ_STDVAR:
+    case PQ_STDDEV:
+        add_deviation(gr, i, v);
+        return true;
+    case PQ_QUANTILE:
+        return push_value(q, gr, i, v);
+    default:
+        count_one(q->op, value);
+        return true;
+    }
 }
 
 static bool add_series(void *arg, struct pq_series *s) {
@@ -302,31 +333,21 @@ static bool add_series(void *arg, struct pq_series *s) {
     if (s->hist) {
         struct str metric = labels_name(s->labels);
         for (size_t i = 0; i < q->g->n; i++)
-            if (s->hist[i] && !hist_cell(q, &gr->cells[i], s->hist[i], metric))
+            if (s->hist[i] && !add_hist(q, gr, i, s->hist[i], metric))
                 return false;
     }
     if (q->op == PQ_SUM) {
-        add_sum(gr->cells, s->v, s->hist, q->g->n);
+        add_sum(gr, s, q->g->n);
         return true;
     }
-    for (size_t i = 0; i < q->g->n; i++) {
-        struct cell *c = &gr->cells[i];
-        if (pq_absent(s->v[i]) || pq_is_hist(s, i) || c->incompatible)
-            continue;
-        if (q->op == PQ_QUANTILE) {
-            if (!push_value(q, gr, i, s->v[i]))
-                return false;
-        } else if (!c->seen) {
-            first_float(q->op, c, s->v[i]);
-        } else {
-            add_float(q->op, c, s->v[i]);
-        }
-    }
+    for (size_t i = 0; i < q->g->n; i++)
+        if (!skips(gr, s, i) && !add_float(q, gr, i, s->v[i]))
+            return false;
     return true;
 }
 
-static bool finish_hist(struct aggregation *q, struct cell *c, struct pq_series *s, size_t i) {
-    if (c->has_float) {
+static bool finish_hist(struct aggregation *q, struct hist_cell *c, struct pq_series *s, size_t i) {
+    if (!pq_absent(s->v[i])) {
         s->v[i] = sample_stale();
         return pq_note(q->ev, PQ_NOTE_MIXED_FLOAT_HIST_AGG, q->e->u.aggregate.expr, none, none,
                        none);
@@ -343,43 +364,35 @@ static bool finish_hist(struct aggregation *q, struct cell *c, struct pq_series 
                    none);
 }
 
-static double finish_float(enum pq_op op, const struct cell *c) {
+static double finish_float(enum pq_op op, const struct group *gr, size_t i) {
+    double value = gr->value[i];
     switch ((int)op) {
     case PQ_AVG:
-        return c->incremental ? c->mean + c->c : c->value / c->count + c->c / c->count;
-    case PQ_COUNT:
-        return c->count;
-    case PQ_GROUP:
-        return 1;
+        return gr->incremental && gr->incremental[i]
+                   ? gr->mean[i] + gr->c[i]
+                   : value / gr->count[i] + gr->c[i] / gr->count[i];
     case PQ_STDVAR:
-        return c->value / c->count;
+        return value / gr->count[i];
     case PQ_STDDEV:
-        return sqrt(c->value / c->count);
+        return sqrt(value / gr->count[i]);
     case PQ_SUM:
-        return c->value + c->c;
+        return value + gr->c[i];
     default:
-        return c->value;
+        return value;
     }
 }
 
+/* The value column becomes the result's. */
 static bool finish_group(struct aggregation *q, struct group *gr, const double *param,
                          struct pq_matrix *out) {
-    struct pq_series s = {
-        .labels = gr->labels, .drop_name = gr->drop_name, .v = pq_column(q->ev, q->g)};
-    if (!s.v)
-        return false;
+    struct pq_series s = {.labels = gr->labels, .drop_name = gr->drop_name, .v = gr->value};
     for (size_t i = 0; i < q->g->n; i++) {
-        struct cell *c = &gr->cells[i];
-        if (!c->seen)
-            continue;
-        if (q->op == PQ_QUANTILE) {
+        if (q->op == PQ_QUANTILE && gr->n_values[i])
             s.v[i] = pq_quantile(param[i], gr->values[i], gr->n_values[i]);
-        } else if (c->has_hist && (q->op == PQ_SUM || q->op == PQ_AVG)) {
-            if (!finish_hist(q, c, &s, i))
-                return false;
-        } else {
-            s.v[i] = finish_float(q->op, c);
-        }
+        else if (gr->hists && gr->hists[i].seen && !finish_hist(q, &gr->hists[i], &s, i))
+            return false;
+        else if (!pq_absent(s.v[i]) && !pq_is_hist(&s, i))
+            s.v[i] = finish_float(q->op, gr, i);
     }
     return pq_count_points(q->g, &s) == 0 || pq_matrix_push(q->ev, out, s);
 }
