@@ -85,6 +85,10 @@ static const struct conf_option tls_options[] = {
      .help_ja = "証明書にあるべき名前。"},
     {.name = "insecure_skip_verify", .type = CONF_BOOL, .offset = AT(insecure_skip_verify),
      .help = "Accept any certificate.", .help_ja = "証明書を検証しない。"},
+    {.name = "min_version", .type = CONF_STR, .offset = AT(server_name), .ignored = "TLS 1.2 and later are spoken",
+     .help = "Not used.", .help_ja = "使わない。"},
+    {.name = "max_version", .type = CONF_STR, .offset = AT(server_name), .ignored = "TLS 1.2 and later are spoken",
+     .help = "Not used.", .help_ja = "使わない。"},
 };
 #undef AT
 static const struct conf_table tls_table = {.name = "tls_config",
