@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include "codec/corpus_testlib.h"
+#include "codec/gotmpl_fuzz.c"
+
 static bool fake_query(void *self, struct str expr, struct arena *a, struct gotmpl_value *out, struct err *err)
 {
     (void)self;
@@ -194,12 +197,19 @@ static void test_nesting_is_bounded(void **arg)
     assert_true(gotmpl_check(STR("{{ if 1 }}{{ else if 2 }}{{ else }}{{ end }}"), &err));
 }
 
+static void test_corpus(void **arg)
+{
+    (void)arg;
+    assert_true(corpus_replay(TESTDATA_DIR "/gotmpl", LLVMFuzzerTestOneInput) >= 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_expands),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_nesting_is_bounded),
+        cmocka_unit_test(test_corpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,9 @@
 
 #include <cmocka.h>
 
+#include "codec/corpus_testlib.h"
+#include "feature/notify/notify_conf_fuzz.c"
+
 static bool decode(const char *text, struct arena *a, struct notify_conf *out, struct conf_diags *d)
 {
     struct conf_env env = {0};
@@ -166,12 +169,19 @@ static void test_matchers(void **arg)
     }
 }
 
+static void test_corpus(void **arg)
+{
+    (void)arg;
+    assert_true(corpus_replay(TESTDATA_DIR "/notify_conf", LLVMFuzzerTestOneInput) >= 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole),
         cmocka_unit_test(test_findings),
         cmocka_unit_test(test_matchers),
+        cmocka_unit_test(test_corpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,9 @@
 
 #include <cmocka.h>
 
+#include "codec/corpus_testlib.h"
+#include "feature/rule/rule_conf_fuzz.c"
+
 static struct str pair(const struct conf_pairs *p, const char *key)
 {
     for (size_t i = 0; i < p->n; i++)
@@ -129,12 +132,19 @@ static void test_reads_all_fields(void **arg)
     arena_deinit(&a);
 }
 
+static void test_corpus(void **arg)
+{
+    (void)arg;
+    assert_true(corpus_replay(TESTDATA_DIR "/rule_conf", LLVMFuzzerTestOneInput) >= 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pack_is_complete),
         cmocka_unit_test(test_findings),
         cmocka_unit_test(test_reads_all_fields),
+        cmocka_unit_test(test_corpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
