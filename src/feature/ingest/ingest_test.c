@@ -7,6 +7,7 @@
 #include "codec/compress.h"
 #include "feature/ingest/ingest.h"
 #include "feature/ingest/ingest_testlib.h"
+#include "net/dns_testlib.h"
 #include "os/clock.h"
 #include "os/file.h"
 
@@ -21,15 +22,18 @@ struct rig {
     struct err err;
 };
 
-static void rig_init(struct rig *r)
+static void rig_init_dns(struct rig *r, const char *dns_servers)
 {
     t_peer_init(&r->peer);
     t_sink_init(&r->sink);
-    struct ingest_options opt = {.sink = t_sink_view(&r->sink), .clock = clock_system(), .series_per_source_max = 1000};
+    struct ingest_options opt = {.sink = t_sink_view(&r->sink), .clock = clock_system(), .series_per_source_max = 1000,
+                                 .dns_servers = dns_servers};
     r->g = ingest_new(&opt, &r->err);
     if (!r->g)
         fail_msg("%s", r->err.message);
 }
+
+static void rig_init(struct rig *r) { rig_init_dns(r, NULL); }
 
 static void rig_deinit(struct rig *r)
 {
@@ -385,6 +389,93 @@ static void test_file_and_http_discovery(void **state)
     assert_true(file_remove_tree(dir, NULL));
 }
 
+static bool has_target(struct rig *r, const char *url, const char *label, const char *value)
+{
+    struct arena a = ARENA_INIT;
+    struct ingest_target_view *v;
+    size_t n;
+    bool has = false;
+    assert_true(ingest_targets(r->g, &a, &v, &n, &r->err));
+    for (size_t i = 0; i < n; i++)
+        has |= str_eqz(v[i].url, url) && str_eqz(labels_get(v[i].discovered, str_from(label)), value);
+    arena_deinit(&a);
+    return has;
+}
+
+static void test_dns_discovery(void **state)
+{
+    (void)state;
+    struct t_dns dns;
+    struct rig r;
+    t_dns_start(&dns);
+    rig_init_dns(&r, dns.address);
+    apply(&r, "global: {scrape_interval: 1h}\nscrape_configs:\n- job_name: j\n  dns_sd_configs:\n  - {names: [ok.test.]}\n"
+              "  - {names: [ok.test.], type: A, port: 80}\n  - {names: [ok.test.], type: AAAA, port: 81}\n"
+              "  - {names: [ok.test.], type: MX, port: 25}\n  - {names: [ok.test.], type: NS, port: 53}\n"
+              "  - {names: [servfail.test.], type: A, port: 1}\n  - {names: [gone.test.], type: A, port: 1}\n");
+    T_WAIT(has_target(&r, "http://one.example:9100/metrics", "__meta_dns_srv_record_target", "one.example."));
+    T_WAIT(has_target(&r, "http://two.example:9101/metrics", "__meta_dns_srv_record_port", "9101"));
+    T_WAIT(has_target(&r, "http://10.0.0.2:80/metrics", "__meta_dns_name", "ok.test."));
+    T_WAIT(has_target(&r, "http://[fd00::1]:81/metrics", "__meta_dns_name", "ok.test."));
+    T_WAIT(has_target(&r, "http://mx2.example:25/metrics", "__meta_dns_mx_record_target", "mx2.example."));
+    T_WAIT(has_target(&r, "http://ns1.example:53/metrics", "__meta_dns_ns_record_target", "ns1.example."));
+    struct arena a = ARENA_INIT;
+    struct ingest_discovery_view *v;
+    size_t n;
+    T_WAIT(ingest_discoveries(r.g, &a, &v, &n, &r.err) && n == 7 && v[5].last_error.n && v[6].last_ok_ms);
+    assert_int_equal(v[5].last_ok_ms, 0);
+    assert_int_equal(v[6].last_error.n, 0); /* a name that is gone has no targets: that is an answer */
+    arena_deinit(&a);
+    rig_deinit(&r);
+    t_dns_stop(&dns);
+}
+
+static bool all_ended(struct t_sink *s)
+{
+    bool all = true;
+    mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->n; i++)
+        all &= sample_is_stale(s->rows[i].value);
+    mutex_unlock(&s->lock);
+    return all;
+}
+
+/* Configurations come and go while every target is being scraped: nothing is lost, freed twice or left behind. */
+static void test_churn(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_init(&r);
+    t_peer_text(&r.peer, "a 1\nb 2\n");
+    for (int round = 0; round < 40; round++) {
+        struct buf y = BUF_INIT;
+        buf_putz(&y, "global: {scrape_interval: 20ms, scrape_timeout: 20ms}\nscrape_configs:\n");
+        for (int job = round % 2; job < 4; job++) {
+            buf_printf(&y, "- job_name: j%d\n  sample_limit: %d\n  static_configs: [", job, job == 1 ? 100 + round : 100);
+            for (int i = round % 5; i < 8; i++)
+                buf_printf(&y, "{targets: ['127.0.0.1:%u'], labels: {n: '%d'}},", r.peer.port, i);
+            buf_putz(&y, "{targets: ['127.0.0.1:1']}]\n");
+        }
+        struct arena a = ARENA_INIT;
+        struct buf diags = BUF_INIT;
+        struct ingest_config c;
+        if (!t_config(y.p, &a, &c, &diags) || !ingest_apply(r.g, &c, &r.err))
+            fail_msg("%s %s", diags.p ? diags.p : "", r.err.message);
+        struct ingest_target_view *v;
+        size_t n;
+        assert_true(ingest_targets(r.g, &a, &v, &n, &r.err));
+        assert_int_equal(n, (size_t)((4 - round % 2) * (8 - round % 5 + 1)));
+        buf_deinit(&diags);
+        buf_deinit(&y);
+        arena_deinit(&a);
+        int before = r.peer.requests;
+        T_WAIT(r.peer.requests > before + 3);
+    }
+    apply(&r, "scrape_configs: []\n");
+    T_WAIT(all_ended(&r.sink)); /* every series that was ever written */
+    rig_deinit(&r);
+}
+
 static void test_target_limit_and_dropped(void **state)
 {
     (void)state;
@@ -427,6 +518,8 @@ int main(void)
         cmocka_unit_test(test_label_flood),
         cmocka_unit_test(test_accepted_and_failed_writes),
         cmocka_unit_test(test_file_and_http_discovery),
+        cmocka_unit_test(test_dns_discovery),
+        cmocka_unit_test(test_churn),
         cmocka_unit_test(test_target_limit_and_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
