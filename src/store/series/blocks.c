@@ -128,6 +128,23 @@ bool blocks_lookup(struct blockset *set, struct labels ls, int64_t ts_ms, double
     return false;
 }
 
+int64_t blocks_series_max(struct blockset *set, struct labels ls) {
+    int64_t max = INT64_MIN;
+    for (size_t i = 0; i < set->n; i++) {
+        struct block *b = set->v[i];
+        if (b->info.max_ts <= max || !block_check_index(b, NULL))
+            continue;
+        uint32_t id = block_find(b, ls);
+        if (id == UINT32_MAX)
+            continue;
+        const struct block_series_entry *e = block_series(b, id);
+        uint32_t last = e->start + e->n - 1; /* its segment's end is not earlier than the sample */
+        int64_t t = block_seg(b, block_col(b, e->col)->first_seg + last / VALCODEC_N_MAX)->last_ts;
+        max = t > max ? t : max;
+    }
+    return max;
+}
+
 void store_quarantine(struct series_store *s, const char *path, const char *why) {
     struct err err = {0};
     const char *slash = strrchr(path, '/');

@@ -673,11 +673,19 @@ enum append_result head_append(struct head *h, uint32_t slot, int64_t t, double 
 
 /* Freezing */
 
-static int64_t sbuf_max(const struct sbuf *b) {
-    int64_t t = b->n ? b->col->ts[b->start + b->n - 1] : INT64_MIN;
+static int64_t sbuf_max(const struct sbuf *b, const int64_t *col_ts) {
+    int64_t t = b->n ? col_ts[b->start + b->n - 1] : INT64_MIN;
     if (b->ooo && b->ooo->s[b->ooo->n - 1].ts_ms > t)
         t = b->ooo->s[b->ooo->n - 1].ts_ms;
     return t;
+}
+
+int64_t head_frozen_max(const struct head *h, uint32_t slot) {
+    const struct frozen *f = h->frozen;
+    if (!f || slot >= f->n_slots)
+        return INT64_MIN;
+    const struct sbuf *b = &f->buf[slot];
+    return sbuf_max(b, b->n ? b->col->frozen_ts : NULL);
 }
 
 /* Columns that ended alike go on as one; those that no series uses go. */
@@ -734,7 +742,8 @@ bool head_freeze(struct head *h) {
         if (!s->raw)
             continue;
         f->buf[i] = s->cur;
-        int64_t t = s->cur.n || s->cur.ooo ? sbuf_max(&s->cur) : INT64_MIN;
+        int64_t t = s->cur.n || s->cur.ooo ? sbuf_max(&s->cur, s->cur.n ? s->cur.col->ts : NULL)
+                                           : INT64_MIN;
         s->idle = t == INT64_MIN ? s->idle + 1 : 0;
         if (t > s->flushed_max)
             s->flushed_max = t;

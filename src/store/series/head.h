@@ -67,6 +67,8 @@ struct hseries {
     uint32_t wal_epoch;  /* defined in the log for this definition epoch; 0: never */
     uint32_t source, metric;
     uint32_t idle; /* flushes in a row without a sample */
+    bool
+        flushed_exact; /* flushed_max was looked up for this series; else the newest of the store */
 };
 
 #define HEAD_PAGE 1024
@@ -165,6 +167,9 @@ enum append_result { APPEND_OK, APPEND_SAME, APPEND_DIFFERENT, APPEND_OLD, APPEN
  * head_append_new. */
 enum append_result head_append(struct head *h, uint32_t slot, int64_t ts_ms, double v);
 enum append_result head_append_new(struct head *h, uint32_t slot, int64_t ts_ms, double v);
+
+/* The newest sample of a series in the frozen generation; INT64_MIN: none. */
+int64_t head_frozen_max(const struct head *h, uint32_t slot);
 
 /* Moves the current generation aside; false: no memory (nothing changed). */
 bool head_freeze(struct head *h);

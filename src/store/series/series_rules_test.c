@@ -615,6 +615,24 @@ static void test_stats(void **state) {
     arena_deinit(&a);
 }
 
+/* One sample from the far future must not make later, older ones wrong (or slow: each series is
+ * looked up once). */
+static void test_future_then_normal(void **state) {
+    struct fixture *f = *state;
+    reopen(f, INT64_MAX);
+    (void)put(f->s, STR("a"), "m", "future", T0 + INT64_C(86400000) * 3650, 1);
+    (void)put(f->s, STR("a"), "m", "x", T0, 1);
+    maintain(f);
+    reopen(f, INT64_MAX);
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(put(f->s, STR("a"), "m", "x", T0 + i * 1000, i ? i : 1).accepted, 1);
+    assert_int_equal(put(f->s, STR("a"), "m", "x", T0, 2).rejected[REJECT_DUPLICATE], 1);
+    assert_int_equal(put(f->s, STR("a"), "m", "x", T0 - 1, 2).accepted, 1);
+    maintain(f);
+    assert_int_equal(put(f->s, STR("a"), "m", "x", T0 + 5000, 2).rejected[REJECT_DUPLICATE], 1);
+    assert_int_equal(count(f->s, "m", INT64_MIN, INT64_MAX, NULL), 52);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 int main(void) {
     const struct CMUnitTest tests[] = {T(test_accept_window),
@@ -631,6 +649,7 @@ int main(void) {
                                        T(test_odd_bodies),
                                        T(test_replay_rejections),
                                        T(test_threads),
-                                       T(test_stats)};
+                                       T(test_stats),
+                                       T(test_future_then_normal)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

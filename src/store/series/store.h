@@ -91,6 +91,8 @@ struct blockset *store_blocks(struct series_store *s); /* a reference, under the
 bool store_swap_blocks(struct series_store *s, struct block *add, struct block *const *drop,
                        size_t n_drop, struct err *err) MUST_USE;
 bool blocks_lookup(struct blockset *set, struct labels ls, int64_t ts_ms, double *out);
+/* A moment that no sample of the series in blocks is newer than; INT64_MIN: they do not have it. */
+int64_t blocks_series_max(struct blockset *set, struct labels ls);
 int64_t blocks_max_ts(const struct blockset *set);
 /* Moves a broken file aside, logs and counts it. */
 void store_quarantine(struct series_store *s, const char *path, const char *why);

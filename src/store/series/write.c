@@ -267,18 +267,32 @@ static uint32_t resolve_labels(struct writing *w, struct label *l, uint32_t n, s
     return slot != NO_SLOT ? slot : add_series(w, buf_view(run), hash, ls, samples, out_why);
 }
 
-static enum reject_reason append(struct writing *w, uint32_t slot, int64_t ts_ms, double v) {
-    struct head *h = &w->s->head;
-    enum append_result r = head_append(h, slot, ts_ms, v);
-    if (r == APPEND_OLD) {
-        struct label storage[LIMIT_LABELS_PER_SERIES];
-        double have;
-        if (w->s->blocks->n &&
-            blocks_lookup(w->s->blocks, head_labels(head_at(h, slot), storage), ts_ms, &have))
-            r = sample_bits(have) == sample_bits(v) ? APPEND_SAME : APPEND_DIFFERENT;
-        else
-            r = head_append_new(h, slot, ts_ms, v);
+/* The sample is not newer than what blocks may hold. The first time, what they do hold of this
+ * series is looked up, so that one sample from the future does not slow down everything that
+ * follows. */
+static enum append_result append_old(struct series_store *s, uint32_t slot, int64_t ts_ms,
+                                     double v) {
+    struct head *h = &s->head;
+    struct hseries *x = head_at(h, slot);
+    struct label storage[LIMIT_LABELS_PER_SERIES];
+    struct labels ls = head_labels(x, storage);
+    double have;
+    if (!x->flushed_exact) {
+        x->flushed_max = blocks_series_max(s->blocks, ls);
+        int64_t frozen = head_frozen_max(h, slot);
+        if (frozen > x->flushed_max)
+            x->flushed_max = frozen;
+        x->flushed_exact = true;
     }
+    if (ts_ms <= x->flushed_max && s->blocks->n && blocks_lookup(s->blocks, ls, ts_ms, &have))
+        return sample_bits(have) == sample_bits(v) ? APPEND_SAME : APPEND_DIFFERENT;
+    return head_append_new(h, slot, ts_ms, v);
+}
+
+static enum reject_reason append(struct writing *w, uint32_t slot, int64_t ts_ms, double v) {
+    enum append_result r = head_append(&w->s->head, slot, ts_ms, v);
+    if (r == APPEND_OLD)
+        r = append_old(w->s, slot, ts_ms, v);
     if (r == APPEND_OK && w->s->head_since_mono == 0)
         w->s->head_since_mono = clock_mono_ms(&w->s->clock) | 1;
     return r == APPEND_OK || r == APPEND_SAME ? REJECT_NONE
