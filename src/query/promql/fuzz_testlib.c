@@ -3,6 +3,7 @@
 #include "query/promql/mem_reader_testlib.h"
 #include "query/promql/promql.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -46,23 +47,98 @@ static void init(void) {
     ready = true;
 }
 
-static void evaluate(const struct promql_expr *e, unsigned features, int64_t start, int64_t end,
-                     int64_t step) {
+static const struct promql_options capped = {
+    .features = PROMQL_ALL_FEATURES, .samples_max = 100000, .memory_max = (size_t)8 << 20};
+
+static void check_result(const struct promql_result *r) {
+    for (size_t k = 0; k < r->n_series; k++)
+        for (size_t i = 1; i < r->series[k].n; i++)
+            if (r->series[k].points[i].ts_ms <= r->series[k].points[i - 1].ts_ms)
+                abort();
+}
+
+static bool evaluate(const struct promql_expr *e, unsigned features, int64_t start, int64_t end,
+                     int64_t step, struct promql_result *r) {
     struct reader reader = mem_reader_view(&mem);
-    struct promql_options opt = {
-        .features = features, .samples_max = 100000, .memory_max = (size_t)8 << 20};
-    struct promql_result r;
+    struct promql_options opt = capped;
     struct err err;
-    if (!promql_eval(e, &reader, start, end, step, &opt, &r, &err)) {
+    opt.features = features;
+    if (!promql_eval(e, &reader, start, end, step, &opt, r, &err)) {
         if (err.code == ERR_OK || err.message[0] == 0)
             abort();
-        return;
+        return false;
     }
-    for (size_t k = 0; k < r.n_series; k++)
-        for (size_t i = 1; i < r.series[k].n; i++)
-            if (r.series[k].points[i].ts_ms <= r.series[k].points[i - 1].ts_ms)
-                abort();
-    promql_result_deinit(&r);
+    check_result(r);
+    return true;
+}
+
+static void evaluate_only(const struct promql_expr *e, unsigned features, int64_t start,
+                          int64_t end, int64_t step) {
+    struct promql_result r;
+    if (evaluate(e, features, start, end, step, &r))
+        promql_result_deinit(&r);
+}
+
+static bool close_to(double a, double b) {
+    return a == b || (isnan(a) && isnan(b)) || fabs(a - b) <= 1e-9 * (fabs(a) + fabs(b));
+}
+
+static const struct promql_point *point_at(const struct promql_series *s, int64_t ts) {
+    for (size_t i = 0; i < s->n; i++)
+        if (s->points[i].ts_ms == ts)
+            return &s->points[i];
+    return NULL;
+}
+
+static bool same_at(const struct promql_result *range, const struct promql_result *one,
+                    int64_t ts) {
+    size_t found = 0;
+    if (one->type == PROMQL_SCALAR) {
+        const struct promql_point *p =
+            range->n_series == 1 ? point_at(&range->series[0], ts) : NULL;
+        return p && close_to(p->value, one->scalar);
+    }
+    for (size_t k = 0; k < range->n_series; k++) {
+        const struct promql_point *p = point_at(&range->series[k], ts);
+        if (!p)
+            continue;
+        found++;
+        bool same = false;
+        for (size_t i = 0; i < one->n_series && !same; i++) {
+            const struct promql_point *o = &one->series[i].points[0];
+            same = labels_eq(one->series[i].labels, range->series[k].labels) &&
+                   !o->hist == !p->hist &&
+                   (o->hist ? close_to(o->hist->count, p->hist->count) &&
+                                  close_to(o->hist->sum, p->hist->sum)
+                            : close_to(o->value, p->value));
+        }
+        if (!same)
+            return false;
+    }
+    return found == one->n_series;
+}
+
+/* What a range query gives at a step is what an instant query gives there; but for what looks at
+ * the range itself, and for ties, which go by the order of the input. */
+static void range_is_instants(const struct promql_expr *e, struct str text) {
+    static const char *const apart[] = {"step", "start", "end", "topk", "bottomk", "limit"};
+    struct promql_result range, one;
+    if (promql_type(e) != PROMQL_SCALAR && promql_type(e) != PROMQL_VECTOR)
+        return;
+    for (size_t i = 0; i < sizeof(apart) / sizeof(apart[0]); i++)
+        if (str_find(text, str_from(apart[i])) != SIZE_MAX)
+            return;
+    if (!evaluate(e, PROMQL_ALL_FEATURES, 0, 630000, 45000, &range))
+        return;
+    for (int64_t ts = 0; ts <= 630000; ts += 45000) {
+        if (!evaluate(e, PROMQL_ALL_FEATURES, ts, ts, 0, &one) || !same_at(&range, &one, ts)) {
+            (void)fprintf(stderr, "%.*s: at %lld the range and the instant query differ\n",
+                          STR_FMT(text), (long long)ts);
+            abort();
+        }
+        promql_result_deinit(&one);
+    }
+    promql_result_deinit(&range);
 }
 
 static void round_trip(const struct promql_expr *e, struct arena *a) {
@@ -96,8 +172,12 @@ void fuzz_one(struct str text) {
     struct promql_expr *e = promql_parse(text, PROMQL_ALL_FEATURES, &a, &err);
     if (e) {
         round_trip(e, &a);
-        evaluate(e, features, 300000, 300000, 0);
-        evaluate(e, features, 0, 600000, 45000);
+        evaluate_only(e, features, 300000, 300000, 0);
+        evaluate_only(e, features, 0, 600000, 45000);
+        struct buf canonical = BUF_INIT;
+        promql_print(e, &canonical);
+        range_is_instants(e, buf_view(&canonical));
+        buf_deinit(&canonical);
     }
     arena_deinit(&a);
 }
