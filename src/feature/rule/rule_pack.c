@@ -1,6 +1,6 @@
 /* The built-in rules for hosts, as the YAML that `hinomi config export` and the manual show. Series names are
  * node_exporter's. What must hold for every rule (texts in both languages, it parses, it stays silent on a healthy
- * host) is in rule_pack_test.c. */
+ * host, it rings for its trouble) is in rule_pack_test.c and rule_pack_eval_test.c. */
 #include "feature/rule/rule_conf.h"
 
 static const char host[] =
@@ -196,14 +196,12 @@ static const char host[] =
     "      runbook: \"Inventory > Targets shows the last error. Try curl on the target's address from this host; check the process, then the network in between.\"\n"
     "      runbook_ja: \"インベントリの「ターゲット」で直近のエラーを確認。このホストから対象アドレスへ curl し、プロセス、次に経路を調べる。\"\n"
     "  - alert: CertificateExpiresSoon\n"
-    "    expr: |-\n"
-    "      (hinomi_certificate_not_after_seconds - time() < 1209600 and hinomi_certificate_not_after_seconds - time() > -2592000)\n"
-    "        or (probe_ssl_earliest_cert_expiry - time() < 1209600 and probe_ssl_earliest_cert_expiry - time() > -2592000)\n"
+    "    expr: probe_ssl_earliest_cert_expiry - time() < 1209600 and probe_ssl_earliest_cert_expiry - time() > -2592000\n"
     "    for: 10m\n"
     "    labels: {severity: warning}\n"
     "    annotations:\n"
-    "      summary: \"The certificate of {{ $labels.instance }} {{ if gt $value 0.0 }}expires in {{ humanizeDuration $value }}{{ else }}has expired{{ end }}\"\n"
-    "      summary_ja: \"{{ $labels.instance }} の証明書は{{ if gt $value 0.0 }}あと {{ humanizeDuration $value }} で切れます{{ else }}期限が切れています{{ end }}\"\n"
+    "      summary: \"The certificate {{ $labels.subject }} of {{ or $labels.address $labels.instance }} {{ if gt $value 0.0 }}expires in {{ humanizeDuration $value }}{{ else }}has expired{{ end }}\"\n"
+    "      summary_ja: \"{{ or $labels.address $labels.instance }} の証明書 {{ $labels.subject }} は{{ if gt $value 0.0 }}あと {{ humanizeDuration $value }} で切れます{{ else }}期限が切れています{{ end }}\"\n"
     "      description: \"Two weeks before the end the renewal should have happened; browsers and clients will refuse the service.\"\n"
     "      description_ja: \"本来なら更新が済んでいる時期です。期限が切れるとブラウザやクライアントは接続を拒否します。\"\n"
     "      runbook: \"Run the renewal by hand (certbot renew, cert-manager, the provider) and reload the server that shows the certificate.\"\n"
