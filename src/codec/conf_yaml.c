@@ -1,5 +1,5 @@
-/* The first half of reading a configuration: YAML text to a tree of nodes with positions, and the merging of
- * such trees. The second half, trees to structs, is conf_yaml_decode.c. */
+/* The first half of reading a configuration: YAML text to a tree of nodes with positions, and the
+ * merging of such trees. The second half, trees to structs, is conf_yaml_decode.c. */
 #include "codec/conf_yaml.h"
 
 #include "base/limits.h"
@@ -11,7 +11,8 @@
 
 enum {
     NODES_MAX = 200000,   /* nodes written in one file: 4 MiB of the densest sensible YAML */
-    UNFOLDED_MAX = 400000 /* nodes with aliases written out: nobody's configuration, everybody's "billion laughs" */
+    UNFOLDED_MAX = 400000 /* nodes with aliases written out: nobody's configuration, everybody's
+                             "billion laughs" */
 };
 
 struct frame {
@@ -33,22 +34,21 @@ struct parse {
     bool failed, got_document;
 };
 
-static bool finding(struct parse *p, uint32_t line, uint32_t column, const char *text)
-{
+static bool finding(struct parse *p, uint32_t line, uint32_t column, const char *text) {
     p->failed = true;
     conf_diag_add(p->diags, false, (struct conf_source){p->file, line, column}, "%s", text);
     return false;
 }
 
-static bool finding_at(struct parse *p, const struct fy_mark *m, const char *text)
-{
+static bool finding_at(struct parse *p, const struct fy_mark *m, const char *text) {
     return finding(p, m ? (uint32_t)m->line + 1 : 1, m ? (uint32_t)m->column + 1 : 1, text);
 }
 
-static bool no_memory(struct parse *p) { return finding(p, 1, 1, "the configuration needs more memory than its cap"); }
+static bool no_memory(struct parse *p) {
+    return finding(p, 1, 1, "the configuration needs more memory than its cap");
+}
 
-static struct conf_node *new_node(struct parse *p, enum conf_kind kind, const struct fy_mark *m)
-{
+static struct conf_node *new_node(struct parse *p, enum conf_kind kind, const struct fy_mark *m) {
     if (++p->n_nodes > NODES_MAX) {
         (void)finding_at(p, m, "more than 200000 values in one file");
         return NULL;
@@ -59,14 +59,14 @@ static struct conf_node *new_node(struct parse *p, enum conf_kind kind, const st
         return NULL;
     }
     n->kind = kind;
-    n->at = (struct conf_source){p->file, m ? (uint32_t)m->line + 1 : 1, m ? (uint32_t)m->column + 1 : 1};
+    n->at = (struct conf_source){p->file, m ? (uint32_t)m->line + 1 : 1,
+                                 m ? (uint32_t)m->column + 1 : 1};
     n->weight = 1;
     n->height = 1;
     return n;
 }
 
-static bool grow(struct arena *a, struct conf_node *n)
-{
+static bool grow(struct arena *a, struct conf_node *n) {
     if (n->n < n->cap)
         return true;
     size_t cap = n->cap ? n->cap * 2 : 4, size = sizeof(struct conf_node *);
@@ -84,8 +84,8 @@ static bool grow(struct arena *a, struct conf_node *n)
     return true;
 }
 
-static bool append(struct arena *a, struct conf_node *into, struct conf_node *key, struct conf_node *value)
-{
+static bool append(struct arena *a, struct conf_node *into, struct conf_node *key,
+                   struct conf_node *value) {
     if (!grow(a, into))
         return false;
     if (into->kind == CONF_KIND_MAP)
@@ -97,11 +97,12 @@ static bool append(struct arena *a, struct conf_node *into, struct conf_node *ke
     return true;
 }
 
-static bool is_merge_key(const struct conf_node *key) { return !key->quoted && str_eq(key->text, STR("<<")); }
+static bool is_merge_key(const struct conf_node *key) {
+    return !key->quoted && str_eq(key->text, STR("<<"));
+}
 
 /* Puts a finished value where it belongs: the open list, the open map, or the document itself. */
-static bool attach(struct parse *p, struct conf_node *n, const struct fy_mark *m)
-{
+static bool attach(struct parse *p, struct conf_node *n, const struct fy_mark *m) {
     if (p->depth == 0) {
         p->root = n;
         return true;
@@ -125,15 +126,18 @@ static bool attach(struct parse *p, struct conf_node *n, const struct fy_mark *m
     return append(p->a, f->node, key, n) || no_memory(p);
 }
 
-static bool take_key(struct parse *p, struct frame *f, struct conf_node *key, const struct fy_mark *m)
-{
+static bool take_key(struct parse *p, struct frame *f, struct conf_node *key,
+                     const struct fy_mark *m) {
     if (!is_merge_key(key)) {
         struct conf_node *first = map_get(&f->seen, key->text);
         if (first) {
             char text[256];
-            (void)snprintf(text, sizeof(text), "the key \"%.*s\" stands twice in this mapping; the first is in line %u",
-                           (int)(key->text.n > 100 ? 100 : key->text.n), key->text.p, first->at.line);
-            /* Go on: the rest may hold more findings. The second value is read and thrown away with the tree. */
+            (void)snprintf(text, sizeof(text),
+                           "the key \"%.*s\" stands twice in this mapping; the first is in line %u",
+                           (int)(key->text.n > 100 ? 100 : key->text.n), key->text.p,
+                           first->at.line);
+            /* Go on: the rest may hold more findings. The second value is read and thrown away with
+             * the tree. */
             (void)finding_at(p, m, text);
         } else if (!map_put(&f->seen, key->text, key, NULL)) {
             return no_memory(p);
@@ -143,18 +147,16 @@ static bool take_key(struct parse *p, struct frame *f, struct conf_node *key, co
     return true;
 }
 
-static bool wants_key(const struct parse *p)
-{
-    return p->depth > 0 && p->stack[p->depth - 1].node->kind == CONF_KIND_MAP && !p->stack[p->depth - 1].key;
+static bool wants_key(const struct parse *p) {
+    return p->depth > 0 && p->stack[p->depth - 1].node->kind == CONF_KIND_MAP &&
+           !p->stack[p->depth - 1].key;
 }
 
-static bool remember_anchor(struct parse *p, struct str name, struct conf_node *n)
-{
+static bool remember_anchor(struct parse *p, struct str name, struct conf_node *n) {
     return name.n == 0 || map_put(&p->anchors, name, n, NULL) || no_memory(p);
 }
 
-static bool token_text(struct parse *p, struct fy_token *t, struct str *out)
-{
+static bool token_text(struct parse *p, struct fy_token *t, struct str *out) {
     size_t n = 0;
     const char *s = t ? fy_token_get_text(t, &n) : NULL;
     *out = arena_str(p->a, str_make(s, s ? n : 0));
@@ -162,8 +164,7 @@ static bool token_text(struct parse *p, struct fy_token *t, struct str *out)
 }
 
 /* Only the core schema's tags: what a value is, its option decides. */
-static bool check_tag(struct parse *p, struct fy_token *tag, const struct fy_mark *m)
-{
+static bool check_tag(struct parse *p, struct fy_token *tag, const struct fy_mark *m) {
     size_t n_handle = 0, n_suffix = 0;
     const char *handle = tag ? fy_tag_token_handle(tag, &n_handle) : NULL;
     const char *suffix = tag ? fy_tag_token_suffix(tag, &n_suffix) : NULL;
@@ -173,13 +174,12 @@ static bool check_tag(struct parse *p, struct fy_token *tag, const struct fy_mar
     return finding_at(p, m, "tags (!name) have no meaning here; take it away");
 }
 
-static bool is_null_word(struct str s)
-{
-    return s.n == 0 || str_eq(s, STR("~")) || str_eq(s, STR("null")) || str_eq(s, STR("Null")) || str_eq(s, STR("NULL"));
+static bool is_null_word(struct str s) {
+    return s.n == 0 || str_eq(s, STR("~")) || str_eq(s, STR("null")) || str_eq(s, STR("Null")) ||
+           str_eq(s, STR("NULL"));
 }
 
-static bool on_scalar(struct parse *p, struct fy_event *e, const struct fy_mark *m)
-{
+static bool on_scalar(struct parse *p, struct fy_event *e, const struct fy_mark *m) {
     enum fy_scalar_style style = fy_token_scalar_style(e->scalar.value);
     struct conf_node *n = new_node(p, CONF_KIND_SCALAR, m);
     struct str anchor = {NULL, 0};
@@ -199,8 +199,7 @@ static bool on_scalar(struct parse *p, struct fy_event *e, const struct fy_mark 
     return remember_anchor(p, anchor, n) && attach(p, n, m);
 }
 
-static bool on_alias(struct parse *p, struct fy_event *e, const struct fy_mark *m)
-{
+static bool on_alias(struct parse *p, struct fy_event *e, const struct fy_mark *m) {
     if (wants_key(p))
         return finding_at(p, m, "a key must be a word, found an alias");
     struct str name;
@@ -208,15 +207,17 @@ static bool on_alias(struct parse *p, struct fy_event *e, const struct fy_mark *
         return false;
     struct conf_node *n = map_get(&p->anchors, name);
     if (!n)
-        return finding_at(p, m, "an alias (*name) must follow its anchor (&name), and that ends before it");
+        return finding_at(
+            p, m, "an alias (*name) must follow its anchor (&name), and that ends before it");
     return attach(p, n, m);
 }
 
-static bool open_frame(struct parse *p, enum conf_kind kind, struct fy_token *anchor, struct fy_token *tag,
-                       const struct fy_mark *m)
-{
+static bool open_frame(struct parse *p, enum conf_kind kind, struct fy_token *anchor,
+                       struct fy_token *tag, const struct fy_mark *m) {
     if (wants_key(p))
-        return finding_at(p, m, "a key must be a word, found a list or a mapping; a value with { or [ in front needs quotes");
+        return finding_at(p, m,
+                          "a key must be a word, found a list or a mapping; a value with { or [ in "
+                          "front needs quotes");
     if (p->depth == LIMIT_YAML_DEPTH)
         return finding_at(p, m, "nested more than 64 levels deep");
     struct frame *f = &p->stack[p->depth];
@@ -229,9 +230,10 @@ static bool open_frame(struct parse *p, enum conf_kind kind, struct fy_token *an
     return true;
 }
 
-/* YAML 1.1's merge key, as the Go parsers of the field take it: what is written here wins, then the earlier map. */
-static bool merge_one(struct parse *p, struct frame *f, const struct conf_node *from, const struct fy_mark *m)
-{
+/* YAML 1.1's merge key, as the Go parsers of the field take it: what is written here wins, then the
+ * earlier map. */
+static bool merge_one(struct parse *p, struct frame *f, const struct conf_node *from,
+                      const struct fy_mark *m) {
     if (from->kind != CONF_KIND_MAP)
         return finding_at(p, m, "the merge key (<<) expects a mapping or a list of mappings");
     for (size_t i = 0; i < from->n; i++) {
@@ -246,8 +248,7 @@ static bool merge_one(struct parse *p, struct frame *f, const struct conf_node *
     return true;
 }
 
-static bool close_frame(struct parse *p, const struct fy_mark *m)
-{
+static bool close_frame(struct parse *p, const struct fy_mark *m) {
     struct frame *f = &p->stack[p->depth - 1];
     for (size_t i = 0; i < f->n_merges; i++) {
         const struct conf_node *from = f->merges[i];
@@ -267,8 +268,7 @@ static bool close_frame(struct parse *p, const struct fy_mark *m)
     return remember_anchor(p, anchor, n) && attach(p, n, m);
 }
 
-static bool on_event(struct parse *p, struct fy_event *e)
-{
+static bool on_event(struct parse *p, struct fy_event *e) {
     const struct fy_mark *m = fy_event_start_mark(e);
     switch (e->type) {
     case FYET_SCALAR:
@@ -284,7 +284,8 @@ static bool on_event(struct parse *p, struct fy_event *e)
         return close_frame(p, m);
     case FYET_DOCUMENT_START:
         if (p->got_document)
-            return finding_at(p, m, "a second YAML document (---) in one file; put it into a file of its own");
+            return finding_at(
+                p, m, "a second YAML document (---) in one file; put it into a file of its own");
         p->got_document = true;
         return true;
     case FYET_NONE:
@@ -296,31 +297,30 @@ static bool on_event(struct parse *p, struct fy_event *e)
     return true;
 }
 
-static void drop_output(struct fy_diag *diag, void *user, const char *text, size_t n)
-{
+static void drop_output(struct fy_diag *diag, void *user, const char *text, size_t n) {
     (void)diag, (void)user, (void)text, (void)n;
 }
 
 /* libfyaml may tell one mistake in several lines; the first is the cause. */
-static void take_syntax_error(struct parse *p, struct fy_diag *diag)
-{
+static void take_syntax_error(struct parse *p, struct fy_diag *diag) {
     void *prev = NULL;
     const struct fy_diag_error *e = fy_diag_errors_iterate(diag, &prev);
     if (e && e->msg)
-        (void)finding(p, e->line > 0 ? (uint32_t)e->line : 1, e->column > 0 ? (uint32_t)e->column : 1, e->msg);
+        (void)finding(p, e->line > 0 ? (uint32_t)e->line : 1,
+                      e->column > 0 ? (uint32_t)e->column : 1, e->msg);
     else
         (void)finding(p, 1, 1, "this is not YAML");
 }
 
-static void parse_events(struct parse *p, struct str text)
-{
+static void parse_events(struct parse *p, struct str text) {
     struct fy_diag_cfg dc;
     fy_diag_cfg_default(&dc);
     dc.fp = NULL;
     dc.output_fn = drop_output;
     dc.colorize = false;
     struct fy_diag *diag = fy_diag_create(&dc);
-    struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET | FYPCF_DISABLE_MMAP_OPT | FYPCF_JSON_NONE, .diag = diag};
+    struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET | FYPCF_DISABLE_MMAP_OPT | FYPCF_JSON_NONE,
+                               .diag = diag};
     struct fy_parser *parser = diag ? fy_parser_create(&cfg) : NULL;
     if (!parser) {
         (void)no_memory(p);
@@ -347,15 +347,15 @@ static void parse_events(struct parse *p, struct str text)
 }
 
 /* What libfyaml need not judge: size, encoding, characters that no text file has. */
-static bool check_text(struct parse *p, struct str text)
-{
+static bool check_text(struct parse *p, struct str text) {
     if (text.n > LIMIT_CONFIG_BYTES)
         return finding(p, 1, 1, "the file is larger than 4 MiB");
     uint32_t line = 1;
     size_t start = 0;
     for (size_t i = 0; i <= text.n; i++) {
         if (i < text.n && text.p[i] == 0)
-            return finding(p, line, (uint32_t)(i - start) + 1, "a NUL character; this is no text file");
+            return finding(p, line, (uint32_t)(i - start) + 1,
+                           "a NUL character; this is no text file");
         if (i < text.n && text.p[i] != '\n')
             continue;
         if (!str_is_utf8(str_sub(text, start, i - start)))
@@ -366,8 +366,8 @@ static bool check_text(struct parse *p, struct str text)
     return true;
 }
 
-struct conf_node *conf_yaml_parse(struct str text, const char *file, struct arena *a, struct conf_diags *diags)
-{
+struct conf_node *conf_yaml_parse(struct str text, const char *file, struct arena *a,
+                                  struct conf_diags *diags) {
     struct parse p = {.a = a, .diags = diags, .file = file};
     if (str_starts(text, STR("\xef\xbb\xbf")))
         text = str_from_offset(text, 3);
@@ -392,18 +392,17 @@ struct conf_node *conf_yaml_parse(struct str text, const char *file, struct aren
     return p.root;
 }
 
-static bool merge_conflict(const struct conf_node *key, const struct conf_node *was, const struct conf_node *now,
-                           struct conf_diags *diags)
-{
-    conf_diag_add(diags, false, now->at, "\"%.*s\" is set here and in %s:%u:%u; keep one", STR_FMT(key->text), was->at.file,
-                  was->at.line, was->at.column);
+static bool merge_conflict(const struct conf_node *key, const struct conf_node *was,
+                           const struct conf_node *now, struct conf_diags *diags) {
+    conf_diag_add(diags, false, now->at, "\"%.*s\" is set here and in %s:%u:%u; keep one",
+                  STR_FMT(key->text), was->at.file, was->at.line, was->at.column);
     return false;
 }
 
-/* Depth is bounded by the parser (LIMIT_YAML_DEPTH). `into` may share nodes with aliases of its own file, so a
- * map or list is copied before it is changed. */
-static bool merge_maps(struct conf_node *into, const struct conf_node *from, struct arena *a, struct conf_diags *diags)
-{
+/* Depth is bounded by the parser (LIMIT_YAML_DEPTH). `into` may share nodes with aliases of its own
+ * file, so a map or list is copied before it is changed. */
+static bool merge_maps(struct conf_node *into, const struct conf_node *from, struct arena *a,
+                       struct conf_diags *diags) {
     bool ok = true;
     for (size_t i = 0; i < from->n; i++) {
         struct conf_node *key = from->key[i], *now = from->value[i];
@@ -447,13 +446,14 @@ static bool merge_maps(struct conf_node *into, const struct conf_node *from, str
     return ok;
 }
 
-bool conf_yaml_merge(struct conf_node *into, const struct conf_node *from, struct arena *a, struct conf_diags *diags)
-{
+bool conf_yaml_merge(struct conf_node *into, const struct conf_node *from, struct arena *a,
+                     struct conf_diags *diags) {
     if (from->kind == CONF_KIND_NULL)
         return true;
     if (into->kind != CONF_KIND_MAP || from->kind != CONF_KIND_MAP) {
         const struct conf_node *bad = into->kind != CONF_KIND_MAP ? into : from;
-        conf_diag_add(diags, false, bad->at, "expected a mapping (lines such as \"key: value\") at the top of the file");
+        conf_diag_add(diags, false, bad->at,
+                      "expected a mapping (lines such as \"key: value\") at the top of the file");
         return false;
     }
     if (!merge_maps(into, from, a, diags))
@@ -465,8 +465,7 @@ bool conf_yaml_merge(struct conf_node *into, const struct conf_node *from, struc
     return true;
 }
 
-void conf_yaml_format_diags(const struct conf_diags *diags, struct buf *out)
-{
+void conf_yaml_format_diags(const struct conf_diags *diags, struct buf *out) {
     for (size_t i = 0; i < diags->n; i++) {
         const struct conf_diag *d = &diags->v[i];
         if (d->file)

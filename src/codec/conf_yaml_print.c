@@ -7,34 +7,34 @@
 struct print {
     struct buf *out;
     bool all;
-    bool variables; /* ${NAME} is one: text that was not expanded */
+    bool variables;     /* ${NAME} is one: text that was not expanded */
     struct arena arena; /* default objects to compare with */
 };
 
-static void indent(struct print *p, unsigned by)
-{
+static void indent(struct print *p, unsigned by) {
     for (unsigned i = 0; i < by; i++)
         buf_putc(p->out, ' ');
 }
 
-static bool is_plain(struct str s)
-{
-    static const char *const words[] = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"};
-    if (s.n == 0 || !((s.p[0] >= 'a' && s.p[0] <= 'z') || (s.p[0] >= 'A' && s.p[0] <= 'Z') || s.p[0] == '/' || s.p[0] == '_'))
+static bool is_plain(struct str s) {
+    static const char *const words[] = {"true", "false", "yes", "no", "on",
+                                        "off",  "null",  "y",   "n"};
+    if (s.n == 0 || !((s.p[0] >= 'a' && s.p[0] <= 'z') || (s.p[0] >= 'A' && s.p[0] <= 'Z') ||
+                      s.p[0] == '/' || s.p[0] == '_'))
         return false;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (str_eq_nocase(s, str_from(words[i])))
             return false;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("/_.-", c))))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              (c && strchr("/_.-", c))))
             return false;
     }
     return true;
 }
 
-static void print_text(struct print *p, struct str s)
-{
+static void print_text(struct print *p, struct str s) {
     if (is_plain(s)) {
         buf_puts(p->out, s);
         return;
@@ -42,7 +42,8 @@ static void print_text(struct print *p, struct str s)
     buf_putc(p->out, '"');
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        if (c == '$' && !p->variables && i + 2 < s.n && s.p[i + 1] == '{' && ((s.p[i + 2] >= 'A' && s.p[i + 2] <= 'Z') || s.p[i + 2] == '_'))
+        if (c == '$' && !p->variables && i + 2 < s.n && s.p[i + 1] == '{' &&
+            ((s.p[i + 2] >= 'A' && s.p[i + 2] <= 'Z') || s.p[i + 2] == '_'))
             buf_putz(p->out, "$$"); /* not a variable of the environment */
         else if (c == '"' || c == '\\')
             buf_printf(p->out, "\\%c", c);
@@ -58,8 +59,7 @@ static void print_text(struct print *p, struct str s)
     buf_putc(p->out, '"');
 }
 
-static void print_list_of_text(struct print *p, const struct conf_strs *l)
-{
+static void print_list_of_text(struct print *p, const struct conf_strs *l) {
     buf_putc(p->out, '[');
     for (size_t i = 0; i < l->n; i++) {
         if (i)
@@ -69,21 +69,21 @@ static void print_list_of_text(struct print *p, const struct conf_strs *l)
     buf_putz(p->out, "]\n");
 }
 
-static void print_table(struct print *p, const struct conf_table *t, const void *object, unsigned by, bool first_inline);
+static void print_table(struct print *p, const struct conf_table *t, const void *object,
+                        unsigned by, bool first_inline);
 
 /* Written without quotes, and safe to be written so again: keeps 5 a number and true a truth. */
-static bool is_number_or_word(struct str s)
-{
+static bool is_number_or_word(struct str s) {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (i > 0 && (c == '.' || c == '_'))))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              (i > 0 && (c == '.' || c == '_'))))
             return false;
     }
     return s.n > 0;
 }
 
-static void print_node(struct print *p, const struct conf_node *n, unsigned by)
-{
+static void print_node(struct print *p, const struct conf_node *n, unsigned by) {
     if (n->kind == CONF_KIND_SCALAR) {
         buf_putc(p->out, ' ');
         if (!n->quoted && is_number_or_word(n->text)) {
@@ -95,7 +95,9 @@ static void print_node(struct print *p, const struct conf_node *n, unsigned by)
         }
         buf_putc(p->out, '\n');
     } else if (n->kind == CONF_KIND_NULL || n->n == 0) {
-        buf_putz(p->out, n->kind == CONF_KIND_NULL ? "\n" : n->kind == CONF_KIND_MAP ? " {}\n" : " []\n");
+        buf_putz(p->out, n->kind == CONF_KIND_NULL  ? "\n"
+                         : n->kind == CONF_KIND_MAP ? " {}\n"
+                                                    : " []\n");
     } else {
         buf_putc(p->out, '\n');
         for (size_t i = 0; i < n->n; i++) {
@@ -111,13 +113,14 @@ static void print_node(struct print *p, const struct conf_node *n, unsigned by)
     }
 }
 
-void conf_yaml_encode_node(const struct conf_node *node, struct buf *out)
-{
+void conf_yaml_encode_node(const struct conf_node *node, struct buf *out) {
     struct print p = {.out = out};
     struct buf b = BUF_INIT;
     p.out = &b;
     print_node(&p, node, 0);
-    size_t skip = b.n && buf_ok(&b) && (b.p[0] == '\n' || b.p[0] == ' ') ? 1 : 0; /* what parts a value from its key */
+    size_t skip = b.n && buf_ok(&b) && (b.p[0] == '\n' || b.p[0] == ' ')
+                      ? 1
+                      : 0; /* what parts a value from its key */
     if (buf_ok(&b) && b.n)
         buf_put(out, b.p + skip, b.n - skip);
     else if (!buf_ok(&b))
@@ -125,16 +128,14 @@ void conf_yaml_encode_node(const struct conf_node *node, struct buf *out)
     buf_deinit(&b);
 }
 
-static void print_duration(struct print *p, int64_t v)
-{
+static void print_duration(struct print *p, int64_t v) {
     if (v == INT64_MAX)
         buf_putz(p->out, "unlimited");
     else
         duration_format(p->out, v);
 }
 
-static void print_bytes(struct print *p, uint64_t v)
-{
+static void print_bytes(struct print *p, uint64_t v) {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     unsigned k = 0;
     while (v && v % 1024 == 0 && k < 6) {
@@ -145,8 +146,7 @@ static void print_bytes(struct print *p, uint64_t v)
     buf_putz(p->out, v ? units[k] : "");
 }
 
-static void print_scalar(struct print *p, const struct conf_option *o, const void *field)
-{
+static void print_scalar(struct print *p, const struct conf_option *o, const void *field) {
     buf_putc(p->out, ' ');
     switch (o->type) {
     case CONF_BOOL:
@@ -187,8 +187,7 @@ static void print_scalar(struct print *p, const struct conf_option *o, const voi
     buf_putc(p->out, '\n');
 }
 
-static bool pairs_eq(const struct conf_pairs *a, const struct conf_pairs *b)
-{
+static bool pairs_eq(const struct conf_pairs *a, const struct conf_pairs *b) {
     bool eq = a->n == b->n;
     for (size_t i = 0; eq && i < a->n; i++)
         eq = str_eq(a->key[i], b->key[i]) && str_eq(a->value[i], b->value[i]);
@@ -197,8 +196,7 @@ static bool pairs_eq(const struct conf_pairs *a, const struct conf_pairs *b)
 
 static bool table_is_default(const struct conf_table *t, const void *a, const void *def);
 
-static bool is_default(const struct conf_option *o, const void *a, const void *def)
-{
+static bool is_default(const struct conf_option *o, const void *a, const void *def) {
     switch (o->type) {
     case CONF_BOOL:
         return *(const bool *)a == *(const bool *)def;
@@ -237,27 +235,27 @@ static bool is_default(const struct conf_option *o, const void *a, const void *d
     return true;
 }
 
-static bool table_is_default(const struct conf_table *t, const void *a, const void *def)
-{
+static bool table_is_default(const struct conf_table *t, const void *a, const void *def) {
     for (size_t i = 0; i < t->n; i++)
         if (!t->options[i].ignored &&
-            !is_default(&t->options[i], (const char *)a + t->options[i].offset, (const char *)def + t->options[i].offset))
+            !is_default(&t->options[i], (const char *)a + t->options[i].offset,
+                        (const char *)def + t->options[i].offset))
             return false;
     return true;
 }
 
 /* Things that have no sensible empty form are left out even when everything is asked for. */
-static bool has_nothing_to_print(const struct conf_option *o, const void *field)
-{
-    if (o->type == CONF_SECRET || o->type == CONF_STR || o->type == CONF_PATH || o->type == CONF_REGEX)
+static bool has_nothing_to_print(const struct conf_option *o, const void *field) {
+    if (o->type == CONF_SECRET || o->type == CONF_STR || o->type == CONF_PATH ||
+        o->type == CONF_REGEX)
         return ((const struct str *)field)->n == 0 && !o->def;
     if (o->type == CONF_NODE || o->type == CONF_TABLE_OPT)
         return *(const void *const *)field == NULL;
     return o->type == CONF_PAIRS && ((const struct conf_pairs *)field)->n == 0;
 }
 
-static void print_option(struct print *p, const struct conf_option *o, const void *field, unsigned by)
-{
+static void print_option(struct print *p, const struct conf_option *o, const void *field,
+                         unsigned by) {
     buf_putz(p->out, o->name);
     buf_putc(p->out, ':');
     switch (o->type) {
@@ -314,9 +312,9 @@ static void print_option(struct print *p, const struct conf_option *o, const voi
     }
 }
 
-/* What an object is when nothing is written in it. Checks and required keys are of no interest here. */
-static void *default_object(struct print *p, const struct conf_table *t)
-{
+/* What an object is when nothing is written in it. Checks and required keys are of no interest
+ * here. */
+static void *default_object(struct print *p, const struct conf_table *t) {
     struct conf_node empty = {.kind = CONF_KIND_MAP, .at = {"", 1, 1}, .weight = 1, .height = 1};
     struct conf_diags ignore = {.arena = &p->arena};
     void *object = arena_zalloc(&p->arena, t->size);
@@ -325,8 +323,8 @@ static void *default_object(struct print *p, const struct conf_table *t)
     return object;
 }
 
-static void print_table(struct print *p, const struct conf_table *t, const void *object, unsigned by, bool first_inline)
-{
+static void print_table(struct print *p, const struct conf_table *t, const void *object,
+                        unsigned by, bool first_inline) {
     const void *def = p->all ? NULL : default_object(p, t);
     bool any = false;
     for (size_t i = 0; i < t->n; i++) {
@@ -348,15 +346,14 @@ static void print_table(struct print *p, const struct conf_table *t, const void 
     }
 }
 
-void conf_yaml_encode(const struct conf_table *table, const void *object, bool all, struct buf *out)
-{
+void conf_yaml_encode(const struct conf_table *table, const void *object, bool all,
+                      struct buf *out) {
     struct print p = {.out = out, .all = all, .arena = ARENA_INIT};
     print_table(&p, table, object, 0, false);
     arena_deinit(&p.arena);
 }
 
-static const char *type_words(const struct conf_option *o)
-{
+static const char *type_words(const struct conf_option *o) {
     switch (o->type) {
     case CONF_BOOL:
         return "true or false";
@@ -395,8 +392,7 @@ static const char *type_words(const struct conf_option *o)
     return "";
 }
 
-static void markdown_range(const struct conf_option *o, struct buf *out)
-{
+static void markdown_range(const struct conf_option *o, struct buf *out) {
     if (o->max <= o->min || (o->type != CONF_INT && o->type != CONF_DURATION))
         return;
     buf_putz(out, ", ");
@@ -413,8 +409,7 @@ static void markdown_range(const struct conf_option *o, struct buf *out)
     duration_format(out, o->max);
 }
 
-static void markdown_cell(struct buf *out, const char *text)
-{
+static void markdown_cell(struct buf *out, const char *text) {
     for (; text && *text; text++) {
         if (*text == '|')
             buf_putc(out, '\\');
@@ -422,8 +417,7 @@ static void markdown_cell(struct buf *out, const char *text)
     }
 }
 
-static void markdown_option(const struct conf_option *o, struct buf *out)
-{
+static void markdown_option(const struct conf_option *o, struct buf *out) {
     buf_printf(out, "| `%s`", o->name);
     if (o->type == CONF_SECRET)
         buf_printf(out, "<br>`%s_file`", o->name);
@@ -459,8 +453,7 @@ struct markdown {
     size_t n;
 };
 
-static void markdown_add(struct markdown *m, const struct conf_table *t)
-{
+static void markdown_add(struct markdown *m, const struct conf_table *t) {
     for (size_t i = 0; i < m->n; i++)
         if (m->seen[i] == t)
             return;
@@ -468,11 +461,11 @@ static void markdown_add(struct markdown *m, const struct conf_table *t)
         m->seen[m->n++] = t;
 }
 
-void conf_markdown(const struct conf_table *table, struct buf *out)
-{
+void conf_markdown(const struct conf_table *table, struct buf *out) {
     struct markdown m = {.n = 0};
     markdown_add(&m, table);
-    for (size_t i = 0; i < m.n; i++) { /* grows while it runs: tables in the order in which they are named */
+    for (size_t i = 0; i < m.n;
+         i++) { /* grows while it runs: tables in the order in which they are named */
         const struct conf_table *t = m.seen[i];
         size_t n_ignored = 0;
         buf_printf(out, "%s## %s\n\n", i ? "\n" : "", t->name);

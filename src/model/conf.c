@@ -5,8 +5,8 @@
 
 enum { CONF_DIAGS_MAX = 200 }; /* one wrong indent can make thousands; nobody reads past this */
 
-void conf_diag_add(struct conf_diags *d, bool warning, struct conf_source at, const char *fmt, ...)
-{
+void conf_diag_add(struct conf_diags *d, bool warning, struct conf_source at, const char *fmt,
+                   ...) {
     if (d->n >= CONF_DIAGS_MAX)
         return;
     if (d->n == d->cap) {
@@ -27,8 +27,7 @@ void conf_diag_add(struct conf_diags *d, bool warning, struct conf_source at, co
         d->v[d->n++] = (struct conf_diag){at.file, at.line, at.column, copy, warning};
 }
 
-const struct conf_node *conf_node_get(const struct conf_node *map, const char *key)
-{
+const struct conf_node *conf_node_get(const struct conf_node *map, const char *key) {
     for (size_t i = 0; map && map->kind == CONF_KIND_MAP && i < map->n; i++)
         if (str_eqz(map->key[i]->text, key))
             return map->value[i];

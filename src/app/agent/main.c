@@ -1,3 +1,5 @@
 #include "app/agent/commands.h"
 
-int main(int argc, char **argv) { return cli_main(&agent_program, argc, argv); }
+int main(int argc, char **argv) {
+    return cli_main(&agent_program, argc, argv);
+}

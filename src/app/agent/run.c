@@ -24,7 +24,8 @@ struct run {
     struct http_client *http;
     struct agent_transport_http *transport;
     struct agent_client *client;
-    struct mutex lock; /* collect, ingest: also touched by the forwarder when the server's wishes change */
+    struct mutex
+        lock; /* collect, ingest: also touched by the forwarder when the server's wishes change */
     struct collect_config collect_config;
     struct collect *collect;
     struct ingest *ingest;
@@ -33,8 +34,8 @@ struct run {
 
 /* ---- what the server wants ---- */
 
-static bool read_secret_file(void *self, const char *path, struct arena *a, struct str *out, struct err *err)
-{
+static bool read_secret_file(void *self, const char *path, struct arena *a, struct str *out,
+                             struct err *err) {
     struct buf b = BUF_INIT;
     (void)self;
     bool ok = file_read(path, 1 << 20, &b, err);
@@ -44,8 +45,7 @@ static bool read_secret_file(void *self, const char *path, struct arena *a, stru
     return ok;
 }
 
-static const char *get_variable(void *self, const char *name)
-{
+static const char *get_variable(void *self, const char *name) {
     (void)self;
     return getenv(name);
 }
@@ -54,14 +54,20 @@ struct wanted {
     struct conf_list scrape_configs; /* struct ingest_scrape_config */
 };
 static const struct conf_option wanted_options[] = {
-    {.name = "scrape_configs", .type = CONF_LIST, .offset = offsetof(struct wanted, scrape_configs), .table = &ingest_scrape_config_table},
+    {.name = "scrape_configs",
+     .type = CONF_LIST,
+     .offset = offsetof(struct wanted, scrape_configs),
+     .table = &ingest_scrape_config_table},
 };
-static const struct conf_table wanted_table = {.name = "scrape_configs", .size = sizeof(struct wanted), .options = wanted_options,
-                                               .n = CONF_N(wanted_options), .source_offset = SIZE_MAX};
+static const struct conf_table wanted_table = {.name = "scrape_configs",
+                                               .size = sizeof(struct wanted),
+                                               .options = wanted_options,
+                                               .n = CONF_N(wanted_options),
+                                               .source_offset = SIZE_MAX};
 
 /* The text is a list; the table wants it under its key. */
-static bool decode_wanted(struct str text, struct arena *a, struct wanted *out, struct conf_diags *diags)
-{
+static bool decode_wanted(struct str text, struct arena *a, struct wanted *out,
+                          struct conf_diags *diags) {
     static const struct conf_env env = {.read_file = read_secret_file, .getenv = get_variable};
     struct conf_node *list = conf_yaml_parse(text, "(from the server)", a, diags);
     struct conf_node key = {.kind = CONF_KIND_SCALAR, .text = STR("scrape_configs")};
@@ -73,8 +79,7 @@ static bool decode_wanted(struct str text, struct arena *a, struct wanted *out, 
     return list && conf_yaml_decode_node(&root, &wanted_table, &env, a, out, diags);
 }
 
-static bool apply_scrapes(struct run *r, struct str text, struct err *err)
-{
+static bool apply_scrapes(struct run *r, struct str text, struct err *err) {
     struct arena a = ARENA_INIT_MAX(64u << 20);
     struct conf_diags diags = {.arena = &a};
     struct wanted w;
@@ -87,21 +92,23 @@ static bool apply_scrapes(struct run *r, struct str text, struct err *err)
     return ok;
 }
 
-static bool start_collect(struct run *r, struct err *err)
-{
-    struct collect_options o = {.clock = r->clock, .config = &r->collect_config, .sink = agent_client_sink(r->client),
-                                .meta = agent_client_meta, .meta_self = r->client};
+static bool start_collect(struct run *r, struct err *err) {
+    struct collect_options o = {.clock = r->clock,
+                                .config = &r->collect_config,
+                                .sink = agent_client_sink(r->client),
+                                .meta = agent_client_meta,
+                                .meta_self = r->client};
     r->collect = collect_new(&o, err);
     return r->collect != NULL;
 }
 
-static void on_config(void *self, const struct agent_config *config)
-{
+static void on_config(void *self, const struct agent_config *config) {
     struct run *r = self;
     struct err err;
     err_reset(&err);
     mutex_lock(&r->lock);
-    if (!r->stopping && config->interval_ms > 0 && config->interval_ms != r->collect_config.interval_ms) {
+    if (!r->stopping && config->interval_ms > 0 &&
+        config->interval_ms != r->collect_config.interval_ms) {
         collect_free(r->collect);
         r->collect_config.interval_ms = config->interval_ms;
         if (!start_collect(r, &err))
@@ -114,15 +121,14 @@ static void on_config(void *self, const struct agent_config *config)
 
 /* ---- start and stop ---- */
 
-static void put_meta(void *client, const struct metric_meta *m, size_t n)
-{
+static void put_meta(void *client, const struct metric_meta *m, size_t n) {
     for (size_t i = 0; i < n; i++)
         agent_client_meta(client, &m[i]);
 }
 
-static bool start(struct run *r, struct err *err)
-{
-    if (!datadir_open(r->data, &r->lock_fd, err) || !agent_credential_load(r->data, &r->a, &r->credential, err))
+static bool start(struct run *r, struct err *err) {
+    if (!datadir_open(r->data, &r->lock_fd, err) ||
+        !agent_credential_load(r->data, &r->a, &r->credential, err))
         return false;
     r->collect_config.interval_ms = 1000;
     r->collect_config.instance = r->credential.host;
@@ -130,14 +136,21 @@ static bool start(struct run *r, struct err *err)
     r->transport = r->http ? agent_transport_http_new(r->http, r->credential.server, err) : NULL;
     if (!r->transport)
         return false;
-    struct agent_client_options o = {.data_dir = r->data, .clock = r->clock, .transport = agent_transport_http_view(r->transport),
-                                     .secret = r->credential.secret, .version = HINOMI_VERSION, .on_config = on_config,
+    struct agent_client_options o = {.data_dir = r->data,
+                                     .clock = r->clock,
+                                     .transport = agent_transport_http_view(r->transport),
+                                     .secret = r->credential.secret,
+                                     .version = HINOMI_VERSION,
+                                     .on_config = on_config,
                                      .on_config_self = r};
     mutex_lock(&r->lock); /* the forwarder may call on_config before we are through */
     r->client = agent_client_open(&o, err);
     bool ok = r->client != NULL;
     if (ok) {
-        struct ingest_options io = {.sink = agent_client_sink(r->client), .clock = r->clock, .put_meta = put_meta, .meta_self = r->client,
+        struct ingest_options io = {.sink = agent_client_sink(r->client),
+                                    .clock = r->clock,
+                                    .put_meta = put_meta,
+                                    .meta_self = r->client,
                                     .workers = 1};
         r->ingest = ingest_new(&io, err);
         ok = r->ingest && start_collect(r, err);
@@ -146,8 +159,7 @@ static bool start(struct run *r, struct err *err)
     return ok;
 }
 
-static void stop(struct run *r)
-{
+static void stop(struct run *r) {
     mutex_lock(&r->lock);
     r->stopping = true;
     collect_free(r->collect);
@@ -163,14 +175,12 @@ static void stop(struct run *r)
     file_close(r->lock_fd);
 }
 
-static void stop_at_once(int signal)
-{
+static void stop_at_once(int signal) {
     (void)signal;
     _exit(1);
 }
 
-static void wait_for_end(const sigset_t *signals)
-{
+static void wait_for_end(const sigset_t *signals) {
     struct sigaction now = {.sa_handler = stop_at_once};
     (void)sigwaitinfo(signals, NULL);
     (void)sigaction(SIGTERM, &now, NULL);
@@ -178,8 +188,7 @@ static void wait_for_end(const sigset_t *signals)
     (void)pthread_sigmask(SIG_UNBLOCK, signals, NULL);
 }
 
-int agent_command_run(const struct cli_args *args)
-{
+int agent_command_run(const struct cli_args *args) {
     struct err err;
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigset_t signals;
@@ -197,7 +206,8 @@ int agent_command_run(const struct cli_args *args)
     if (!r.data || !start(&r, &err)) {
         code = cli_fail(args, &err);
     } else {
-        log_info("agent", "watching this host for %.*s; version %s", STR_FMT(r.credential.server.url), HINOMI_VERSION);
+        log_info("agent", "watching this host for %.*s; version %s",
+                 STR_FMT(r.credential.server.url), HINOMI_VERSION);
         wait_for_end(&signals);
         log_info("agent", "stopping");
     }

@@ -2,16 +2,14 @@
 
 #include <stdio.h>
 
-const char *cli_flag(const struct cli_args *args, const char *name)
-{
+const char *cli_flag(const struct cli_args *args, const char *name) {
     for (size_t i = args->n_flags; i-- > 0;)
         if (strcmp(args->flags[i].flag->name, name) == 0)
             return args->flags[i].value;
     return NULL;
 }
 
-const char *cli_flag_next(const struct cli_args *args, const char *name, size_t *i)
-{
+const char *cli_flag_next(const struct cli_args *args, const char *name, size_t *i) {
     while (*i < args->n_flags) {
         size_t k = (*i)++;
         if (strcmp(args->flags[k].flag->name, name) == 0)
@@ -21,8 +19,8 @@ const char *cli_flag_next(const struct cli_args *args, const char *name, size_t 
 }
 
 /* The command whose words argv begins with; the longest wins. */
-static const struct cli_command *find_command(const struct cli_program *p, int argc, char **argv, int *out_words)
-{
+static const struct cli_command *find_command(const struct cli_program *p, int argc, char **argv,
+                                              int *out_words) {
     const struct cli_command *best = NULL;
     *out_words = 0;
     for (size_t i = 0; i < p->n; i++) {
@@ -41,11 +39,11 @@ static const struct cli_command *find_command(const struct cli_program *p, int a
     return best;
 }
 
-static bool unknown_command(const struct cli_program *p, int argc, char **argv, struct err *err)
-{
+static bool unknown_command(const struct cli_program *p, int argc, char **argv, struct err *err) {
     char given[128], near[160] = "";
     unsigned best = 4;
-    (void)snprintf(given, sizeof(given), "%s%s%s", argv[0], argc > 1 && argv[1][0] != '-' ? " " : "",
+    (void)snprintf(given, sizeof(given), "%s%s%s", argv[0],
+                   argc > 1 && argv[1][0] != '-' ? " " : "",
                    argc > 1 && argv[1][0] != '-' ? argv[1] : "");
     for (size_t i = 0; i < p->n; i++) {
         unsigned whole = str_distance(str_from(given), str_from(p->commands[i].name), 4);
@@ -60,11 +58,12 @@ static bool unknown_command(const struct cli_program *p, int argc, char **argv, 
     for (size_t i = 0; i < p->n && !*near; i++) /* "config" alone */
         if (strncmp(p->commands[i].name, argv[0], n) == 0 && p->commands[i].name[n] == ' ')
             (void)snprintf(near, sizeof(near), "; did you mean \"%s\"?", p->commands[i].name);
-    return err_set(err, ERR_BAD_INPUT, "unknown command \"%s\"%s (\"%s help\" lists them)", given, near, p->name);
+    return err_set(err, ERR_BAD_INPUT, "unknown command \"%s\"%s (\"%s help\" lists them)", given,
+                   near, p->name);
 }
 
-static bool unknown_flag(const struct cli_program *p, const struct cli_command *c, struct str name, struct err *err)
-{
+static bool unknown_flag(const struct cli_program *p, const struct cli_command *c, struct str name,
+                         struct err *err) {
     const char *near = NULL;
     unsigned best = 4;
     for (size_t i = 0; c->flags && c->flags[i]; i++) {
@@ -74,12 +73,13 @@ static bool unknown_flag(const struct cli_program *p, const struct cli_command *
             near = c->flags[i]->name;
         }
     }
-    return err_set(err, ERR_BAD_INPUT, "unknown option \"--%.*s\" of \"%s %s\"%s%s%s", STR_FMT(name), p->name, c->name,
-                   near ? "; did you mean \"--" : "", near ? near : "", near ? "\"?" : "");
+    return err_set(err, ERR_BAD_INPUT, "unknown option \"--%.*s\" of \"%s %s\"%s%s%s",
+                   STR_FMT(name), p->name, c->name, near ? "; did you mean \"--" : "",
+                   near ? near : "", near ? "\"?" : "");
 }
 
-static bool check_choice(const char *what, const char *const *choices, const char *value, struct err *err)
-{
+static bool check_choice(const char *what, const char *const *choices, const char *value,
+                         struct err *err) {
     struct buf b = BUF_INIT;
     for (size_t i = 0; choices && choices[i]; i++) {
         if (strcmp(choices[i], value) == 0) {
@@ -88,13 +88,14 @@ static bool check_choice(const char *what, const char *const *choices, const cha
         }
         buf_printf(&b, "%s%s", i ? ", " : "", choices[i]);
     }
-    bool ok = !choices || err_set(err, ERR_BAD_INPUT, "%s: expected one of %s, found \"%s\"", what, buf_ok(&b) ? b.p : "", value);
+    bool ok = !choices || err_set(err, ERR_BAD_INPUT, "%s: expected one of %s, found \"%s\"", what,
+                                  buf_ok(&b) ? b.p : "", value);
     buf_deinit(&b);
     return ok;
 }
 
-static bool parse_flag(const struct cli_program *p, int argc, char **argv, int *i, struct cli_args *out, struct err *err)
-{
+static bool parse_flag(const struct cli_program *p, int argc, char **argv, int *i,
+                       struct cli_args *out, struct err *err) {
     struct str text = str_from(argv[*i] + 2), name = text;
     size_t eq = str_find_char(text, '=');
     if (eq != SIZE_MAX)
@@ -110,7 +111,8 @@ static bool parse_flag(const struct cli_program *p, int argc, char **argv, int *
         return err_set(err, ERR_BAD_INPUT, "--%s takes no value", flag->name);
     if (flag->value) {
         if (eq == SIZE_MAX && *i + 1 >= argc)
-            return err_set(err, ERR_BAD_INPUT, "--%s: expected %s behind it", flag->name, flag->value);
+            return err_set(err, ERR_BAD_INPUT, "--%s: expected %s behind it", flag->name,
+                           flag->value);
         value = eq != SIZE_MAX ? argv[*i] + 2 + eq + 1 : argv[++*i];
         if (!check_choice(flag->name, flag->choices, value, err))
             return false;
@@ -122,20 +124,19 @@ static bool parse_flag(const struct cli_program *p, int argc, char **argv, int *
     return true;
 }
 
-static bool check_operands(const struct cli_program *p, const struct cli_args *args, struct err *err)
-{
+static bool check_operands(const struct cli_program *p, const struct cli_args *args,
+                           struct err *err) {
     const struct cli_command *c = args->command;
     if (args->n_operands < c->operands_min)
         return err_set(err, ERR_BAD_INPUT, "expected: %s %s %s", p->name, c->name, c->operands);
     if (args->n_operands > c->operands_max)
-        return err_set(err, ERR_BAD_INPUT, "\"%s\" is one word too many; expected: %s %s %s", args->operands[c->operands_max],
-                       p->name, c->name, c->operands);
+        return err_set(err, ERR_BAD_INPUT, "\"%s\" is one word too many; expected: %s %s %s",
+                       args->operands[c->operands_max], p->name, c->name, c->operands);
     return args->n_operands == 0 || check_choice(c->name, c->choices, args->operands[0], err);
 }
 
-bool cli_parse(const struct cli_program *p, int argc, char **argv, struct cli_args *out, const struct cli_command **out_help,
-               struct err *err)
-{
+bool cli_parse(const struct cli_program *p, int argc, char **argv, struct cli_args *out,
+               const struct cli_command **out_help, struct err *err) {
     int words = 0;
     *out = (struct cli_args){.program = p};
     *out_help = NULL;
@@ -165,7 +166,9 @@ bool cli_parse(const struct cli_program *p, int argc, char **argv, struct cli_ar
             if (!parse_flag(p, argc, argv, &i, out, err))
                 return false;
         } else if (!flags_end && argv[i][0] == '-' && argv[i][1] && !out->command->operands_max) {
-            return err_set(err, ERR_BAD_INPUT, "unknown option \"%s\"; options are written in full, such as --help", argv[i]);
+            return err_set(err, ERR_BAD_INPUT,
+                           "unknown option \"%s\"; options are written in full, such as --help",
+                           argv[i]);
         } else if (out->n_operands == CLI_OPERANDS_MAX) {
             return err_set(err, ERR_BAD_INPUT, "too many words");
         } else {
@@ -175,14 +178,12 @@ bool cli_parse(const struct cli_program *p, int argc, char **argv, struct cli_ar
     return check_operands(p, out, err);
 }
 
-int cli_fail(const struct cli_args *args, const struct err *err)
-{
+int cli_fail(const struct cli_args *args, const struct err *err) {
     (void)fprintf(stderr, "%s: %s\n", args->program->name, err->message);
     return err_exit_code(err->code);
 }
 
-int cli_main(const struct cli_program *p, int argc, char **argv)
-{
+int cli_main(const struct cli_program *p, int argc, char **argv) {
     struct cli_args args;
     const struct cli_command *help;
     struct err err;
@@ -203,8 +204,7 @@ int cli_main(const struct cli_program *p, int argc, char **argv)
     return ok ? 0 : 1;
 }
 
-void cli_help(const struct cli_program *p, struct buf *out)
-{
+void cli_help(const struct cli_program *p, struct buf *out) {
     buf_printf(out, "%s: %s\n\nusage: %s COMMAND [OPTIONS]\n\n", p->name, p->summary, p->name);
     for (size_t i = 0; i < p->n; i++)
         if (!p->commands[i].hidden)
@@ -212,18 +212,16 @@ void cli_help(const struct cli_program *p, struct buf *out)
     buf_printf(out, "\n\"%s COMMAND --help\" tells more about one.\n", p->name);
 }
 
-static void flag_words(const struct cli_flag *f, struct buf *out)
-{
+static void flag_words(const struct cli_flag *f, struct buf *out) {
     buf_printf(out, "--%s", f->name);
     if (f->value)
         buf_printf(out, " %s", f->value);
 }
 
-void cli_help_command(const struct cli_program *p, const struct cli_command *c, struct buf *out)
-{
+void cli_help_command(const struct cli_program *p, const struct cli_command *c, struct buf *out) {
     bool any = c->flags && c->flags[0];
-    buf_printf(out, "%s\n\nusage: %s %s%s%s%s\n", c->help, p->name, c->name, any ? " [OPTIONS]" : "", *c->operands ? " " : "",
-               c->operands);
+    buf_printf(out, "%s\n\nusage: %s %s%s%s%s\n", c->help, p->name, c->name,
+               any ? " [OPTIONS]" : "", *c->operands ? " " : "", c->operands);
     if (c->details)
         buf_printf(out, "\n%s\n", c->details);
     if (any)

@@ -2,8 +2,7 @@
 #include "app/cli/cli.h"
 
 /* Text for troff: no line may begin with a control character, dashes stay dashes. */
-static void troff(struct buf *out, const char *text)
-{
+static void troff(struct buf *out, const char *text) {
     bool line_start = true;
     for (; *text; text++) {
         if (line_start && (*text == '.' || *text == '\''))
@@ -19,8 +18,7 @@ static void troff(struct buf *out, const char *text)
 }
 
 /* Paragraphs are parted by an empty line; lines that begin with two blanks are examples. */
-static void troff_paragraphs(struct buf *out, const char *text)
-{
+static void troff_paragraphs(struct buf *out, const char *text) {
     struct str rest = str_from(text), line;
     bool example = false;
     while (str_next(&rest, '\n', &line)) {
@@ -44,8 +42,7 @@ static void troff_paragraphs(struct buf *out, const char *text)
         buf_putz(out, ".fi\n");
 }
 
-static void man_command(const struct cli_program *p, const struct cli_command *c, struct buf *out)
-{
+static void man_command(const struct cli_program *p, const struct cli_command *c, struct buf *out) {
     buf_putz(out, ".SS ");
     troff(out, p->name);
     buf_putc(out, ' ');
@@ -80,8 +77,7 @@ static void man_command(const struct cli_program *p, const struct cli_command *c
     }
 }
 
-void cli_man(const struct cli_program *p, struct buf *out)
-{
+void cli_man(const struct cli_program *p, struct buf *out) {
     buf_putz(out, ".TH ");
     for (const char *c = p->name; *c; c++)
         buf_putc(out, *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c);
@@ -97,14 +93,15 @@ void cli_man(const struct cli_program *p, struct buf *out)
     for (size_t i = 0; i < p->n; i++)
         if (!p->commands[i].hidden)
             man_command(p, &p->commands[i], out);
-    buf_putz(out, ".SH EXIT STATUS\n0 on success, 2 for a wrong command line or wrong input, 3 when access is refused, 4 when a thing does not\n"
-                  "exist, 5 on a conflict, 7 when something is not available, 8 for damaged data, 1 for everything else.\n.SH SEE ALSO\n");
+    buf_putz(out, ".SH EXIT STATUS\n0 on success, 2 for a wrong command line or wrong input, 3 "
+                  "when access is refused, 4 when a thing does not\n"
+                  "exist, 5 on a conflict, 7 when something is not available, 8 for damaged data, "
+                  "1 for everything else.\n.SH SEE ALSO\n");
     troff(out, p->see_also);
     buf_putc(out, '\n');
 }
 
-void cli_markdown(const struct cli_program *p, struct buf *out)
-{
+void cli_markdown(const struct cli_program *p, struct buf *out) {
     buf_printf(out, "## %s\n\n%s\n\n", p->name, p->details);
     for (size_t i = 0; i < p->n; i++) {
         const struct cli_command *c = &p->commands[i];
@@ -112,14 +109,16 @@ void cli_markdown(const struct cli_program *p, struct buf *out)
             continue;
         buf_printf(out, "### %s %s\n\n%s\n\n", p->name, c->name, c->help);
         bool any = c->flags && c->flags[0];
-        buf_printf(out, "```\n%s %s%s%s%s\n```\n\n", p->name, c->name, any ? " [OPTIONS]" : "", *c->operands ? " " : "", c->operands);
+        buf_printf(out, "```\n%s %s%s%s%s\n```\n\n", p->name, c->name, any ? " [OPTIONS]" : "",
+                   *c->operands ? " " : "", c->operands);
         if (c->details)
             buf_printf(out, "%s\n\n", c->details);
         if (any)
             buf_putz(out, "| option | what it does |\n|---|---|\n");
         for (size_t k = 0; any && c->flags[k]; k++) {
             const struct cli_flag *f = c->flags[k];
-            buf_printf(out, "| `--%s%s%s` | %s", f->name, f->value ? " " : "", f->value ? f->value : "", f->help);
+            buf_printf(out, "| `--%s%s%s` | %s", f->name, f->value ? " " : "",
+                       f->value ? f->value : "", f->help);
             for (size_t m = 0; f->choices && f->choices[m]; m++)
                 buf_printf(out, "%s%s", m ? ", " : " One of ", f->choices[m]);
             buf_putz(out, f->choices ? ". |\n" : " |\n");
@@ -130,8 +129,7 @@ void cli_markdown(const struct cli_program *p, struct buf *out)
 }
 
 /* The first words of all commands, each once. */
-static void first_words(const struct cli_program *p, struct buf *out, const char *sep)
-{
+static void first_words(const struct cli_program *p, struct buf *out, const char *sep) {
     bool any = false;
     for (size_t i = 0; i < p->n; i++) {
         struct str rest = str_from(p->commands[i].name), word, before = {NULL, 0};
@@ -148,29 +146,31 @@ static void first_words(const struct cli_program *p, struct buf *out, const char
     }
 }
 
-static void second_words(const struct cli_program *p, struct str first, struct buf *out)
-{
+static void second_words(const struct cli_program *p, struct str first, struct buf *out) {
     bool any = false;
     for (size_t i = 0; i < p->n; i++) {
         struct str rest = str_from(p->commands[i].name), word;
-        if (p->commands[i].hidden || !str_next(&rest, ' ', &word) || !str_eq(word, first) || rest.n == 0)
+        if (p->commands[i].hidden || !str_next(&rest, ' ', &word) || !str_eq(word, first) ||
+            rest.n == 0)
             continue;
         buf_printf(out, "%s%.*s", any ? " " : "", STR_FMT(rest));
         any = true;
     }
 }
 
-static void words(struct buf *out, const char *const *choices)
-{
+static void words(struct buf *out, const char *const *choices) {
     for (size_t i = 0; choices && choices[i]; i++)
         buf_printf(out, "%s%s", i ? " " : "", choices[i]);
 }
 
-static bool is_file(const char *value) { return value && (strcmp(value, "FILE") == 0 || strcmp(value, "FILE...") == 0); }
-static bool is_dir(const char *value) { return value && strcmp(value, "DIR") == 0; }
+static bool is_file(const char *value) {
+    return value && (strcmp(value, "FILE") == 0 || strcmp(value, "FILE...") == 0);
+}
+static bool is_dir(const char *value) {
+    return value && strcmp(value, "DIR") == 0;
+}
 
-static void bash_flags(const struct cli_command *c, struct buf *out)
-{
+static void bash_flags(const struct cli_command *c, struct buf *out) {
     for (size_t k = 0; c->flags && c->flags[k]; k++) {
         const struct cli_flag *f = c->flags[k];
         if (!f->value)
@@ -181,23 +181,30 @@ static void bash_flags(const struct cli_command *c, struct buf *out)
             words(out, f->choices);
             buf_putz(out, "' -- \"$cur\")); return ;;\n");
         } else if (is_file(f->value) || is_dir(f->value)) {
-            buf_printf(out, "compopt -o filenames; COMPREPLY=($(compgen -%c -- \"$cur\")); return ;;\n", is_file(f->value) ? 'f' : 'd');
+            buf_printf(out,
+                       "compopt -o filenames; COMPREPLY=($(compgen -%c -- \"$cur\")); return ;;\n",
+                       is_file(f->value) ? 'f' : 'd');
         } else {
             buf_putz(out, "return ;;\n");
         }
     }
 }
 
-void cli_bash(const struct cli_program *p, struct buf *out)
-{
-    buf_printf(out, "# bash completion of %s; made from its command table\n_%s() {\n", p->name, p->name);
-    buf_putz(out, "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command=\"\"\n"
-                  "    COMPREPLY=()\n    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        COMPREPLY=($(compgen -W '");
+void cli_bash(const struct cli_program *p, struct buf *out) {
+    buf_printf(out, "# bash completion of %s; made from its command table\n_%s() {\n", p->name,
+               p->name);
+    buf_putz(
+        out,
+        "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command=\"\"\n"
+        "    COMPREPLY=()\n    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        COMPREPLY=($(compgen -W "
+        "'");
     first_words(p, out, " ");
-    buf_putz(out, "' -- \"$cur\"))\n        return\n    fi\n    case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
+    buf_putz(out, "' -- \"$cur\"))\n        return\n    fi\n    case \"${COMP_WORDS[1]} "
+                  "${COMP_WORDS[2]}\" in\n");
     for (size_t i = 0; i < p->n; i++)
         if (!p->commands[i].hidden && strchr(p->commands[i].name, ' '))
-            buf_printf(out, "        \"%s\") command=\"%s\" ;;\n", p->commands[i].name, p->commands[i].name);
+            buf_printf(out, "        \"%s\") command=\"%s\" ;;\n", p->commands[i].name,
+                       p->commands[i].name);
     buf_putz(out, "        *) command=${COMP_WORDS[1]} ;;\n    esac\n"
                   "    if [ \"$COMP_CWORD\" -eq 2 ]; then\n        case \"${COMP_WORDS[1]}\" in\n");
     for (size_t i = 0; i < p->n; i++) {
@@ -222,7 +229,10 @@ void cli_bash(const struct cli_program *p, struct buf *out)
         const struct cli_command *c = &p->commands[i];
         if (c->hidden)
             continue;
-        buf_printf(out, "        \"%s\")\n            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '--help", c->name);
+        buf_printf(out,
+                   "        \"%s\")\n            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W "
+                   "'--help",
+                   c->name);
         for (size_t k = 0; c->flags && c->flags[k]; k++)
             buf_printf(out, " --%s", c->flags[k]->name);
         buf_putz(out, "' -- \"$cur\"))");
@@ -239,8 +249,7 @@ void cli_bash(const struct cli_program *p, struct buf *out)
 }
 
 /* In single quotes of a shell. */
-static void quoted(struct buf *out, const char *text, const char *also_escape)
-{
+static void quoted(struct buf *out, const char *text, const char *also_escape) {
     for (; *text; text++) {
         if (*text == '\'')
             buf_putz(out, "'\\''");
@@ -251,8 +260,7 @@ static void quoted(struct buf *out, const char *text, const char *also_escape)
     }
 }
 
-static void zsh_command(const struct cli_command *c, struct buf *out)
-{
+static void zsh_command(const struct cli_command *c, struct buf *out) {
     buf_printf(out, "        (\"%s\") _arguments '--help[tell more]'", c->name);
     for (size_t k = 0; c->flags && c->flags[k]; k++) {
         const struct cli_flag *f = c->flags[k];
@@ -280,16 +288,23 @@ static void zsh_command(const struct cli_command *c, struct buf *out)
     buf_putz(out, " ;;\n");
 }
 
-void cli_zsh(const struct cli_program *p, struct buf *out)
-{
-    buf_printf(out, "#compdef %s\n# zsh completion of %s; made from its command table\n_%s() {\n", p->name, p->name, p->name);
-    buf_putz(out, "    local -a commands\n    local command=\"${words[2]} ${words[3]}\"\n    commands=(");
+void cli_zsh(const struct cli_program *p, struct buf *out) {
+    buf_printf(out, "#compdef %s\n# zsh completion of %s; made from its command table\n_%s() {\n",
+               p->name, p->name, p->name);
+    buf_putz(
+        out,
+        "    local -a commands\n    local command=\"${words[2]} ${words[3]}\"\n    commands=(");
     first_words(p, out, " ");
-    buf_putz(out, ")\n    if (( CURRENT == 2 )); then\n        compadd -a commands\n        return\n    fi\n    case \"$command\" in\n");
+    buf_putz(out, ")\n    if (( CURRENT == 2 )); then\n        compadd -a commands\n        "
+                  "return\n    fi\n    case \"$command\" in\n");
     for (size_t i = 0; i < p->n; i++)
         if (!p->commands[i].hidden && strchr(p->commands[i].name, ' '))
-            buf_printf(out, "        (\"%s\") words=(\"$words[1]\" \"${(@)words[4,-1]}\"); (( CURRENT -= 2 )) ;;\n", p->commands[i].name);
-    buf_putz(out, "        (*) command=${words[2]} ;;\n    esac\n    if [[ $command == ${words[2]} ]]; then\n        case \"$command\" in\n");
+            buf_printf(out,
+                       "        (\"%s\") words=(\"$words[1]\" \"${(@)words[4,-1]}\"); (( CURRENT "
+                       "-= 2 )) ;;\n",
+                       p->commands[i].name);
+    buf_putz(out, "        (*) command=${words[2]} ;;\n    esac\n    if [[ $command == ${words[2]} "
+                  "]]; then\n        case \"$command\" in\n");
     for (size_t i = 0; i < p->n; i++) {
         struct str rest = str_from(p->commands[i].name), word, before = {NULL, 0};
         (void)str_next(&rest, ' ', &word);
@@ -303,15 +318,15 @@ void cli_zsh(const struct cli_program *p, struct buf *out)
         second_words(p, word, out);
         buf_putz(out, "; return ;;\n");
     }
-    buf_putz(out, "        esac\n        words=(\"$words[1]\" \"${(@)words[3,-1]}\"); (( CURRENT -= 1 ))\n    fi\n    case \"$command\" in\n");
+    buf_putz(out, "        esac\n        words=(\"$words[1]\" \"${(@)words[3,-1]}\"); (( CURRENT "
+                  "-= 1 ))\n    fi\n    case \"$command\" in\n");
     for (size_t i = 0; i < p->n; i++)
         if (!p->commands[i].hidden)
             zsh_command(&p->commands[i], out);
     buf_printf(out, "    esac\n}\n_%s \"$@\"\n", p->name);
 }
 
-static void fish_condition(const struct cli_command *c, struct buf *out)
-{
+static void fish_condition(const struct cli_command *c, struct buf *out) {
     struct str rest = str_from(c->name), word;
     (void)str_next(&rest, ' ', &word);
     buf_printf(out, "'__fish_seen_subcommand_from %.*s", STR_FMT(word));
@@ -320,20 +335,24 @@ static void fish_condition(const struct cli_command *c, struct buf *out)
     buf_putc(out, '\'');
 }
 
-void cli_fish(const struct cli_program *p, struct buf *out)
-{
-    buf_printf(out, "# fish completion of %s; made from its command table\ncomplete -c %s -f\n", p->name, p->name);
+void cli_fish(const struct cli_program *p, struct buf *out) {
+    buf_printf(out, "# fish completion of %s; made from its command table\ncomplete -c %s -f\n",
+               p->name, p->name);
     for (size_t i = 0; i < p->n; i++) {
         const struct cli_command *c = &p->commands[i];
         struct str rest = str_from(c->name), word;
         if (c->hidden || !str_next(&rest, ' ', &word))
             continue;
         if (rest.n == 0) {
-            buf_printf(out, "complete -c %s -n __fish_use_subcommand -a %.*s -d '", p->name, STR_FMT(word));
-        } else {
-            buf_printf(out, "complete -c %s -n __fish_use_subcommand -a %.*s\n", p->name, STR_FMT(word));
-            buf_printf(out, "complete -c %s -n '__fish_seen_subcommand_from %.*s; and not __fish_seen_subcommand_from ", p->name,
+            buf_printf(out, "complete -c %s -n __fish_use_subcommand -a %.*s -d '", p->name,
                        STR_FMT(word));
+        } else {
+            buf_printf(out, "complete -c %s -n __fish_use_subcommand -a %.*s\n", p->name,
+                       STR_FMT(word));
+            buf_printf(out,
+                       "complete -c %s -n '__fish_seen_subcommand_from %.*s; and not "
+                       "__fish_seen_subcommand_from ",
+                       p->name, STR_FMT(word));
             second_words(p, word, out);
             buf_printf(out, "' -a %.*s -d '", STR_FMT(rest));
         }
@@ -343,7 +362,8 @@ void cli_fish(const struct cli_program *p, struct buf *out)
             const struct cli_flag *f = c->flags[k];
             buf_printf(out, "complete -c %s -n ", p->name);
             fish_condition(c, out);
-            buf_printf(out, " -l %s%s -d '", f->name, f->value ? is_file(f->value) ? " -rF" : " -x" : "");
+            buf_printf(out, " -l %s%s -d '", f->name,
+                       f->value ? is_file(f->value) ? " -rF" : " -x" : "");
             quoted(out, f->help, "");
             buf_putc(out, '\'');
             if (f->choices) {

@@ -1,6 +1,6 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -16,26 +16,47 @@
 
 static const char *const colours[] = {"red", "green", NULL};
 static const struct cli_flag flag_file = {.name = "file", .value = "FILE", .help = "A file."};
-static const struct cli_flag flag_colour = {.name = "colour", .value = "COLOUR", .choices = colours, .help = "It's a colour."};
+static const struct cli_flag flag_colour = {
+    .name = "colour", .value = "COLOUR", .choices = colours, .help = "It's a colour."};
 static const struct cli_flag flag_loud = {.name = "loud", .help = "Loud."};
 static const struct cli_flag *const flags[] = {&flag_file, &flag_colour, &flag_loud, NULL};
 static const char *const shells[] = {"bash", "zsh", NULL};
 
-static int nothing(const struct cli_args *args)
-{
+static int nothing(const struct cli_args *args) {
     (void)args;
     return 0;
 }
 static const struct cli_command commands[] = {
-    {.name = "go", .operands = "", .run = nothing, .help = "Go.", .details = "Far.\n\n  demo go\n\n.not a macro", .flags = flags},
-    {.name = "user add", .operands = "NAME", .operands_min = 1, .operands_max = 1, .run = nothing, .help = "Add.", .flags = flags},
+    {.name = "go",
+     .operands = "",
+     .run = nothing,
+     .help = "Go.",
+     .details = "Far.\n\n  demo go\n\n.not a macro",
+     .flags = flags},
+    {.name = "user add",
+     .operands = "NAME",
+     .operands_min = 1,
+     .operands_max = 1,
+     .run = nothing,
+     .help = "Add.",
+     .flags = flags},
     {.name = "user list", .operands = "", .run = nothing, .help = "List."},
-    {.name = "shell", .operands = "SHELL", .operands_min = 1, .operands_max = 1, .choices = shells, .run = nothing, .help = "Shell."},
+    {.name = "shell",
+     .operands = "SHELL",
+     .operands_min = 1,
+     .operands_max = 1,
+     .choices = shells,
+     .run = nothing,
+     .help = "Shell."},
     {.name = "version", .operands = "", .run = nothing, .help = "Version."},
     {.name = "secret", .operands = "", .run = nothing, .help = "Secret.", .hidden = true},
 };
-static const struct cli_program demo = {.name = "demo", .summary = "a demo", .details = "It demonstrates.", .commands = commands,
-                                        .n = sizeof(commands) / sizeof(commands[0]), .see_also = "nothing(7)"};
+static const struct cli_program demo = {.name = "demo",
+                                        .summary = "a demo",
+                                        .details = "It demonstrates.",
+                                        .commands = commands,
+                                        .n = sizeof(commands) / sizeof(commands[0]),
+                                        .see_also = "nothing(7)"};
 
 struct parsed {
     struct cli_args args;
@@ -44,8 +65,7 @@ struct parsed {
     bool ok;
 };
 
-static struct parsed parse(const char *line)
-{
+static struct parsed parse(const char *line) {
     static char words[512];
     char *argv[16] = {NULL};
     int argc = 0;
@@ -67,8 +87,7 @@ static struct parsed parse(const char *line)
     return p;
 }
 
-static void commands_and_flags(void **state)
-{
+static void commands_and_flags(void **state) {
     (void)state;
     struct parsed p = parse("go --file a.yml --loud --colour=red");
     assert_true(p.ok);
@@ -94,15 +113,15 @@ static void commands_and_flags(void **state)
     assert_true(parse("secret").ok);
 }
 
-static void help_is_asked_for_in_many_ways(void **state)
-{
+static void help_is_asked_for_in_many_ways(void **state) {
     (void)state;
     static const char *const whole[] = {"", "--help", "-h", "help"};
     for (size_t i = 0; i < 4; i++) {
         struct parsed p = parse(whole[i]);
         assert_true(p.ok && !p.args.command && !p.help);
     }
-    static const char *const one[] = {"help user add", "user add --help", "user add -h", "user add x --help"};
+    static const char *const one[] = {"help user add", "user add --help", "user add -h",
+                                      "user add x --help"};
     for (size_t i = 0; i < 4; i++) {
         struct parsed p = parse(one[i]);
         assert_true(p.ok && !p.args.command && p.help);
@@ -110,15 +129,15 @@ static void help_is_asked_for_in_many_ways(void **state)
     }
 }
 
-static void mistakes_are_explained(void **state)
-{
+static void mistakes_are_explained(void **state) {
     (void)state;
     static const struct {
         const char *line, *message;
     } cases[] = {
         {"og", "unknown command \"og\"; did you mean \"go\"? (\"demo help\" lists them)"},
         {"user", "unknown command \"user\"; did you mean \"user add\"? (\"demo help\" lists them)"},
-        {"user ad x", "unknown command \"user ad\"; did you mean \"user add\"? (\"demo help\" lists them)"},
+        {"user ad x",
+         "unknown command \"user ad\"; did you mean \"user add\"? (\"demo help\" lists them)"},
         {"zzzzzzzz", "unknown command \"zzzzzzzz\" (\"demo help\" lists them)"},
         {"go --flie x", "unknown option \"--flie\" of \"demo go\"; did you mean \"--file\"?"},
         {"go --file", "--file: expected FILE behind it"},
@@ -137,8 +156,7 @@ static void mistakes_are_explained(void **state)
     }
 }
 
-static void help_texts(void **state)
-{
+static void help_texts(void **state) {
     (void)state;
     struct buf b = BUF_INIT;
     cli_help(&demo, &b);
@@ -147,12 +165,12 @@ static void help_texts(void **state)
     buf_reset(&b);
     cli_help_command(&demo, &commands[0], &b);
     assert_non_null(strstr(b.p, "usage: demo go [OPTIONS]\n"));
-    assert_non_null(strstr(b.p, "  --colour COLOUR            It's a colour. One of red, green.\n"));
+    assert_non_null(
+        strstr(b.p, "  --colour COLOUR            It's a colour. One of red, green.\n"));
     buf_deinit(&b);
 }
 
-static void man_page_is_safe_troff(void **state)
-{
+static void man_page_is_safe_troff(void **state) {
     (void)state;
     struct buf b = BUF_INIT;
     cli_man(&demo, &b);
@@ -163,12 +181,13 @@ static void man_page_is_safe_troff(void **state)
     buf_deinit(&b);
 }
 
-static void run_shell(const char *shell, const struct buf *script, const char *tail, const char *expected)
-{
+static void run_shell(const char *shell, const struct buf *script, const char *tail,
+                      const char *expected) {
     char path[] = "/tmp/hinomi-completion-XXXXXX", out[1024];
     int fd = mkstemp(path), ends[2], status = -1;
     assert_true(fd >= 0);
-    assert_true(write(fd, script->p, script->n) == (ssize_t)script->n && write(fd, tail, strlen(tail)) == (ssize_t)strlen(tail));
+    assert_true(write(fd, script->p, script->n) == (ssize_t)script->n &&
+                write(fd, tail, strlen(tail)) == (ssize_t)strlen(tail));
     close(fd);
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
@@ -191,21 +210,22 @@ static void run_shell(const char *shell, const struct buf *script, const char *t
     assert_string_equal(out, expected);
 }
 
-static void bash_completes(void **state)
-{
+static void bash_completes(void **state) {
     (void)state;
     struct buf b = BUF_INIT;
     cli_bash(&demo, &b);
     run_shell("bash", &b,
               "\ncompopt() { :; }\n"
-              "try() { COMP_WORDS=(\"$@\"); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _demo; echo \"${COMPREPLY[*]}\"; }\n"
-              "try demo ''\ntry demo us\ntry demo user ''\ntry demo user add --\ntry demo user add --colour ''\ntry demo shell ''\n",
-              "go user shell version\nuser\nadd list\n--help --file --colour --loud\nred green\nbash zsh\n");
+              "try() { COMP_WORDS=(\"$@\"); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _demo; echo "
+              "\"${COMPREPLY[*]}\"; }\n"
+              "try demo ''\ntry demo us\ntry demo user ''\ntry demo user add --\ntry demo user add "
+              "--colour ''\ntry demo shell ''\n",
+              "go user shell version\nuser\nadd list\n--help --file --colour --loud\nred "
+              "green\nbash zsh\n");
     buf_deinit(&b);
 }
 
-static void other_completions_name_everything(void **state)
-{
+static void other_completions_name_everything(void **state) {
     (void)state;
     struct buf b = BUF_INIT;
     cli_zsh(&demo, &b);
@@ -218,8 +238,7 @@ static void other_completions_name_everything(void **state)
     buf_deinit(&b);
 }
 
-static void data_folder_is_chosen(void **state)
-{
+static void data_folder_is_chosen(void **state) {
     (void)state;
     struct arena a = ARENA_INIT;
     struct err err;
@@ -234,13 +253,13 @@ static void data_folder_is_chosen(void **state)
         assert_string_equal(datadir_choose("hinomi", NULL, &a, &err), "/home/u/data/hinomi");
         unsetenv("XDG_DATA_HOME");
         setenv("HOME", "/home/u", 1);
-        assert_string_equal(datadir_choose("hinomi", NULL, &a, &err), "/home/u/.local/share/hinomi");
+        assert_string_equal(datadir_choose("hinomi", NULL, &a, &err),
+                            "/home/u/.local/share/hinomi");
     }
     arena_deinit(&a);
 }
 
-static void data_folder_is_for_one(void **state)
-{
+static void data_folder_is_for_one(void **state) {
     (void)state;
     char dir[] = "/tmp/hinomi-datadir-XXXXXX";
     struct arena a = ARENA_INIT;
@@ -264,12 +283,15 @@ static void data_folder_is_for_one(void **state)
     arena_deinit(&a);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(commands_and_flags),     cmocka_unit_test(help_is_asked_for_in_many_ways),
-                                       cmocka_unit_test(mistakes_are_explained), cmocka_unit_test(help_texts),
-                                       cmocka_unit_test(man_page_is_safe_troff), cmocka_unit_test(bash_completes),
-                                       cmocka_unit_test(other_completions_name_everything), cmocka_unit_test(data_folder_is_chosen),
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(commands_and_flags),
+                                       cmocka_unit_test(help_is_asked_for_in_many_ways),
+                                       cmocka_unit_test(mistakes_are_explained),
+                                       cmocka_unit_test(help_texts),
+                                       cmocka_unit_test(man_page_is_safe_troff),
+                                       cmocka_unit_test(bash_completes),
+                                       cmocka_unit_test(other_completions_name_everything),
+                                       cmocka_unit_test(data_folder_is_chosen),
                                        cmocka_unit_test(data_folder_is_for_one)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

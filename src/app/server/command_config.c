@@ -4,14 +4,13 @@
 
 #include <stdio.h>
 
-static int print(const struct buf *b)
-{
-    bool ok = buf_ok(b) && (b->n == 0 || fwrite(b->p, 1, b->n, stdout) == b->n) && fflush(stdout) == 0;
+static int print(const struct buf *b) {
+    bool ok =
+        buf_ok(b) && (b->n == 0 || fwrite(b->p, 1, b->n, stdout) == b->n) && fflush(stdout) == 0;
     return ok ? 0 : 1;
 }
 
-int command_config_check(const struct cli_args *args)
-{
+int command_config_check(const struct cli_args *args) {
     struct arena a = ARENA_INIT;
     struct conf_diags diags = {.arena = &a};
     struct buf b = BUF_INIT;
@@ -27,8 +26,10 @@ int command_config_check(const struct cli_args *args)
             for (size_t k = 0; k < c->rules[i].conf->groups.n; k++)
                 n_rules += g[k].rules.n;
         }
-        buf_printf(&b, "%s is right: %zu scrape configurations, %zu receivers, %zu rules in %zu groups\n", args->operands[0],
-                   c->root.scrape_configs.n, c->root.notify.receivers.n, n_rules, n_groups);
+        buf_printf(
+            &b, "%s is right: %zu scrape configurations, %zu receivers, %zu rules in %zu groups\n",
+            args->operands[0], c->root.scrape_configs.n, c->root.notify.receivers.n, n_rules,
+            n_groups);
     }
     int code = c ? 0 : 2;
     if (print(&b) != 0)
@@ -39,8 +40,7 @@ int command_config_check(const struct cli_args *args)
     return code;
 }
 
-int command_config_show(const struct cli_args *args)
-{
+int command_config_show(const struct cli_args *args) {
     struct arena a = ARENA_INIT;
     struct conf_diags diags = {.arena = &a};
     struct buf b = BUF_INIT;
@@ -59,18 +59,18 @@ int command_config_show(const struct cli_args *args)
     return code;
 }
 
-int command_completion(const struct cli_args *args)
-{
+int command_completion(const struct cli_args *args) {
     struct buf b = BUF_INIT;
     const char *shell = args->operands[0];
-    (strcmp(shell, "bash") == 0 ? cli_bash : strcmp(shell, "zsh") == 0 ? cli_zsh : cli_fish)(args->program, &b);
+    (strcmp(shell, "bash") == 0  ? cli_bash
+     : strcmp(shell, "zsh") == 0 ? cli_zsh
+                                 : cli_fish)(args->program, &b);
     int code = print(&b);
     buf_deinit(&b);
     return code;
 }
 
-int command_man(const struct cli_args *args)
-{
+int command_man(const struct cli_args *args) {
     struct buf b = BUF_INIT;
     cli_man(args->program, &b);
     int code = print(&b);
@@ -78,14 +78,13 @@ int command_man(const struct cli_args *args)
     return code;
 }
 
-void config_cli_manual(const struct cli_program *program, struct buf *out)
-{
-    buf_putz(out, "# Command line\n\nMade from the programs' own command tables (the build target `docs`); the man pages and completions come from the same.\n\n");
+void config_cli_manual(const struct cli_program *program, struct buf *out) {
+    buf_putz(out, "# Command line\n\nMade from the programs' own command tables (the build target "
+                  "`docs`); the man pages and completions come from the same.\n\n");
     cli_markdown(program, out);
 }
 
-int command_docs(const struct cli_args *args)
-{
+int command_docs(const struct cli_args *args) {
     struct buf b = BUF_INIT;
     const char *what = args->operands[0];
     if (strcmp(what, "config") == 0)
@@ -107,7 +106,7 @@ int command_docs(const struct cli_args *args)
     return code;
 }
 
-int command_version(const struct cli_args *args)
-{
-    return printf("%s %s\n", args->program->name, HINOMI_VERSION) > 0 && fflush(stdout) == 0 ? 0 : 1;
+int command_version(const struct cli_args *args) {
+    return printf("%s %s\n", args->program->name, HINOMI_VERSION) > 0 && fflush(stdout) == 0 ? 0
+                                                                                             : 1;
 }

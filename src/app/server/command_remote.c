@@ -20,8 +20,7 @@ struct remote {
     struct jsonr_doc *doc;
 };
 
-static bool read_token(const struct cli_args *args, struct remote *r)
-{
+static bool read_token(const struct cli_args *args, struct remote *r) {
     const char *file = cli_flag(args, "token-file");
     struct buf b = BUF_INIT;
     r->token = getenv("HINOMI_TOKEN");
@@ -34,8 +33,7 @@ static bool read_token(const struct cli_args *args, struct remote *r)
     return ok;
 }
 
-static bool open_remote(const struct cli_args *args, struct remote *r)
-{
+static bool open_remote(const struct cli_args *args, struct remote *r) {
     *r = (struct remote){.server = cli_flag(args, "server")};
     if (!r->server)
         r->server = getenv("HINOMI_SERVER");
@@ -49,8 +47,7 @@ static bool open_remote(const struct cli_args *args, struct remote *r)
     return r->client != NULL;
 }
 
-static int close_remote(const struct cli_args *args, struct remote *r, bool ok)
-{
+static int close_remote(const struct cli_args *args, struct remote *r, bool ok) {
     int code = ok ? 0 : cli_fail(args, &r->err);
     jsonr_free(r->doc);
     if (r->replied)
@@ -61,8 +58,7 @@ static int close_remote(const struct cli_args *args, struct remote *r, bool ok)
 }
 
 /* hinomi's own errors are {"error":{"message"}}, Prometheus's {"error":"..."}. */
-static bool refused(struct remote *r)
-{
+static bool refused(struct remote *r) {
     struct err ignored;
     struct str message = {NULL, 0}, hint;
     err_reset(&ignored);
@@ -76,14 +72,15 @@ static bool refused(struct remote *r)
                          : r->reply.status == 404 ? ERR_NOT_FOUND
                          : r->reply.status >= 500 ? ERR_UNAVAILABLE
                                                   : ERR_BAD_INPUT;
-    (void)err_set(&r->err, code, "%s answered %d: %.*s%s%.*s%s", r->server, r->reply.status, STR_FMT(message), hint.n ? "; " : "",
-                  STR_FMT(hint), code == ERR_UNAUTHENTICATED ? " (give --token-file or set HINOMI_TOKEN)" : "");
+    (void)err_set(&r->err, code, "%s answered %d: %.*s%s%.*s%s", r->server, r->reply.status,
+                  STR_FMT(message), hint.n ? "; " : "", STR_FMT(hint),
+                  code == ERR_UNAUTHENTICATED ? " (give --token-file or set HINOMI_TOKEN)" : "");
     jsonr_free(doc);
     return false;
 }
 
-static bool call(struct remote *r, const char *method, const char *path, struct str body, const char *type, int64_t timeout_ms)
-{
+static bool call(struct remote *r, const char *method, const char *path, struct str body,
+                 const char *type, int64_t timeout_ms) {
     struct http_header header = {STR("Content-Type"), str_from(type)};
     struct http_call c = {.method = method,
                           .url = arena_printf(&r->a, "%s%s", r->server, path).p,
@@ -101,18 +98,17 @@ static bool call(struct remote *r, const char *method, const char *path, struct 
     return r->reply.status / 100 == 2 || refused(r);
 }
 
-static bool parse_reply(struct remote *r)
-{
+static bool parse_reply(struct remote *r) {
     r->doc = jsonr_parse(buf_view(&r->reply.body), &r->err);
     return r->doc || err_prefix(&r->err, "the answer of %s", r->server);
 }
 
-static void form(struct buf *b, const char *name, struct str value)
-{
+static void form(struct buf *b, const char *name, struct str value) {
     buf_printf(b, "%s%s=", b->n ? "&" : "", name);
     for (size_t i = 0; i < value.n; i++) {
         unsigned char c = (unsigned char)value.p[i];
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_.~", c))
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+            strchr("-_.~", c))
             buf_putc(b, (char)c);
         else
             buf_printf(b, "%%%02X", c);
@@ -121,18 +117,20 @@ static void form(struct buf *b, const char *name, struct str value)
 
 /* ---- query ---- */
 
-static bool range_times(const struct cli_args *args, struct buf *b, struct err *err)
-{
-    const char *start = cli_flag(args, "start"), *end = cli_flag(args, "end"), *step = cli_flag(args, "step"), *at = cli_flag(args, "time");
+static bool range_times(const struct cli_args *args, struct buf *b, struct err *err) {
+    const char *start = cli_flag(args, "start"), *end = cli_flag(args, "end"),
+               *step = cli_flag(args, "step"), *at = cli_flag(args, "time");
     if (!start) {
         if (end || step)
-            return err_set(err, ERR_BAD_INPUT, "--end and --step belong to a range; give --start too");
+            return err_set(err, ERR_BAD_INPUT,
+                           "--end and --step belong to a range; give --start too");
         if (at)
             form(b, "time", str_from(at));
         return true;
     }
     if (at)
-        return err_set(err, ERR_BAD_INPUT, "--time is an instant, --start begins a range; give one of them");
+        return err_set(err, ERR_BAD_INPUT,
+                       "--time is an instant, --start begins a range; give one of them");
     struct buf now = BUF_INIT;
     buf_printf(&now, "%lld", (long long)(clock_wall_ms(clock_system()) / 1000));
     form(b, "start", str_from(start));
@@ -142,8 +140,7 @@ static bool range_times(const struct cli_args *args, struct buf *b, struct err *
     return true;
 }
 
-static void print_labels(const struct jsonr *metric, struct arena *a)
-{
+static void print_labels(const struct jsonr *metric, struct arena *a) {
     struct labels_text {
         struct str key, value;
     } *v = arena_array(a, jsonr_len(metric) + 1, sizeof(*v));
@@ -169,8 +166,7 @@ static void print_labels(const struct jsonr *metric, struct arena *a)
     (void)printf("}");
 }
 
-static void print_sample(const struct jsonr *pair, const char *before)
-{
+static void print_sample(const struct jsonr *pair, const char *before) {
     double ts = 0;
     struct str value = {NULL, 0};
     struct buf b = BUF_INIT;
@@ -181,9 +177,9 @@ static void print_sample(const struct jsonr *pair, const char *before)
     buf_deinit(&b);
 }
 
-static void print_result(struct remote *r)
-{
-    const struct jsonr *root = jsonr_root(r->doc), *data = jsonr_get(root, "data"), *result = jsonr_get(data, "result");
+static void print_result(struct remote *r) {
+    const struct jsonr *root = jsonr_root(r->doc), *data = jsonr_get(root, "data"),
+                       *result = jsonr_get(data, "result");
     struct str type = jsonr_get_str(data, "resultType"), text;
     static const char *const notes[] = {"warnings", "infos"};
     for (size_t k = 0; k < 2; k++)
@@ -209,8 +205,7 @@ static void print_result(struct remote *r)
         (void)fprintf(stderr, "nothing matches\n");
 }
 
-int command_query(const struct cli_args *args)
-{
+int command_query(const struct cli_args *args) {
     struct remote r;
     struct buf b = BUF_INIT;
     bool range = cli_has(args, "start");
@@ -218,7 +213,8 @@ int command_query(const struct cli_args *args)
     if (ok) {
         form(&b, "query", str_from(args->operands[0]));
         ok = range_times(args, &b, &r.err) &&
-             call(&r, "POST", range ? "/api/v1/query_range" : "/api/v1/query", buf_view(&b), "application/x-www-form-urlencoded", 130000);
+             call(&r, "POST", range ? "/api/v1/query_range" : "/api/v1/query", buf_view(&b),
+                  "application/x-www-form-urlencoded", 130000);
     }
     const char *format = cli_flag(args, "format");
     if (ok && format && strcmp(format, "json") == 0)
@@ -231,19 +227,21 @@ int command_query(const struct cli_args *args)
 
 /* ---- notify test ---- */
 
-int command_notify_test(const struct cli_args *args)
-{
+int command_notify_test(const struct cli_args *args) {
     struct remote r;
     struct buf b = BUF_INIT;
     bool ok = open_remote(args, &r);
     buf_putz(&b, "{\"receiver\":");
     jsonw_quote(&b, str_from(args->operands[0]));
     buf_putz(&b, "}");
-    ok = ok && call(&r, "POST", "/api/hinomi/notify/test", buf_view(&b), "application/json", 60000) && parse_reply(&r);
+    ok = ok &&
+         call(&r, "POST", "/api/hinomi/notify/test", buf_view(&b), "application/json", 60000) &&
+         parse_reply(&r);
     if (ok) {
         const struct jsonr *root = jsonr_root(r.doc);
         struct str state = jsonr_get_str(root, "state"), error = jsonr_get_str(root, "last_error");
-        (void)printf("%s: %.*s%s%.*s\n", args->operands[0], STR_FMT(state), error.n ? ": " : "", STR_FMT(error));
+        (void)printf("%s: %.*s%s%.*s\n", args->operands[0], STR_FMT(state), error.n ? ": " : "",
+                     STR_FMT(error));
         if (!str_eq(state, STR("delivered")))
             ok = err_set(&r.err, ERR_UNAVAILABLE, "the test message was not delivered");
     }
@@ -253,10 +251,10 @@ int command_notify_test(const struct cli_args *args)
 
 /* ---- config export ---- */
 
-int command_config_export(const struct cli_args *args)
-{
+int command_config_export(const struct cli_args *args) {
     struct remote r;
-    bool ok = open_remote(args, &r) && call(&r, "GET", "/api/hinomi/config/export", STR(""), NULL, 30000);
+    bool ok =
+        open_remote(args, &r) && call(&r, "GET", "/api/hinomi/config/export", STR(""), NULL, 30000);
     if (ok)
         (void)printf("%.*s", (int)r.reply.body.n, r.reply.body.p);
     return close_remote(args, &r, ok);
@@ -264,8 +262,7 @@ int command_config_export(const struct cli_args *args)
 
 /* ---- agent token ---- */
 
-int command_agent_token(const struct cli_args *args)
-{
+int command_agent_token(const struct cli_args *args) {
     struct remote r;
     struct buf b = BUF_INIT;
     const char *note = cli_flag(args, "note");
@@ -276,9 +273,13 @@ int command_agent_token(const struct cli_args *args)
     else
         buf_putz(&b, "null");
     buf_putz(&b, "}");
-    ok = ok && call(&r, "POST", "/api/hinomi/agents/enroll-token", buf_view(&b), "application/json", 30000) && parse_reply(&r);
+    ok = ok &&
+         call(&r, "POST", "/api/hinomi/agents/enroll-token", buf_view(&b), "application/json",
+              30000) &&
+         parse_reply(&r);
     if (ok) {
-        struct str command = jsonr_get_str(jsonr_root(r.doc), "command"), token = jsonr_get_str(jsonr_root(r.doc), "token");
+        struct str command = jsonr_get_str(jsonr_root(r.doc), "command"),
+                   token = jsonr_get_str(jsonr_root(r.doc), "token");
         (void)printf("%.*s\n", STR_FMT(command.n ? command : token));
     }
     buf_deinit(&b);

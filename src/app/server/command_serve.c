@@ -1,6 +1,6 @@
 /* hinomi serve: starts, waits for signals, stops. */
-#include "app/server/commands.h"
 #include "app/cli/datadir.h"
+#include "app/server/commands.h"
 #include "app/server/server.h"
 #include "base/log.h"
 #include "os/clock.h"
@@ -10,17 +10,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static void stop_at_once(int signal)
-{
-    static const char text[] = "hinomi: stopped at once by a second signal; what was acknowledged is on disk\n";
+static void stop_at_once(int signal) {
+    static const char text[] =
+        "hinomi: stopped at once by a second signal; what was acknowledged is on disk\n";
     (void)signal;
     (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
     _exit(1);
 }
 
 /* Before any thread exists, so that all inherit it: signals are taken by main's sigwait alone. */
-static void block_signals(sigset_t *out)
-{
+static void block_signals(sigset_t *out) {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
     (void)sigemptyset(out);
@@ -30,8 +29,7 @@ static void block_signals(sigset_t *out)
     (void)pthread_sigmask(SIG_BLOCK, out, NULL);
 }
 
-static void let_second_signal_end_us(void)
-{
+static void let_second_signal_end_us(void) {
     struct sigaction now = {.sa_handler = stop_at_once};
     sigset_t set;
     (void)sigaction(SIGTERM, &now, NULL);
@@ -42,8 +40,7 @@ static void let_second_signal_end_us(void)
     (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static void wait_for_end(struct server *s, const sigset_t *signals)
-{
+static void wait_for_end(struct server *s, const sigset_t *signals) {
     for (;;) {
         int got = sigwaitinfo(signals, NULL);
         if (got == SIGTERM || got == SIGINT)
@@ -55,8 +52,7 @@ static void wait_for_end(struct server *s, const sigset_t *signals)
     }
 }
 
-int command_serve(const struct cli_args *args)
-{
+int command_serve(const struct cli_args *args) {
     struct err err;
     struct arena a = ARENA_INIT;
     sigset_t signals;
@@ -66,7 +62,9 @@ int command_serve(const struct cli_args *args)
         arena_deinit(&a);
         return cli_fail(args, &err);
     }
-    struct server_options opt = {.config_file = cli_flag(args, "config"), .data_dir = data, .listen = cli_flag(args, "listen"),
+    struct server_options opt = {.config_file = cli_flag(args, "config"),
+                                 .data_dir = data,
+                                 .listen = cli_flag(args, "listen"),
                                  .no_auth = cli_has(args, "no-auth")};
     block_signals(&signals);
     int64_t started = clock_mono_ms(clock_system());
@@ -75,9 +73,10 @@ int command_serve(const struct cli_args *args)
     if (!s || !server_start(s, &opt, &err)) {
         code = s ? cli_fail(args, &err) : 1;
     } else {
-        log_info("server", "ready after %lld ms; version %s, data in %s", (long long)(clock_mono_ms(clock_system()) - started),
-                 HINOMI_VERSION, data);
-        (void)printf("hinomi is at %s://%s\n", s->config->root.server.tls_cert_file.n ? "https" : "http", s->listen);
+        log_info("server", "ready after %lld ms; version %s, data in %s",
+                 (long long)(clock_mono_ms(clock_system()) - started), HINOMI_VERSION, data);
+        (void)printf("hinomi is at %s://%s\n",
+                     s->config->root.server.tls_cert_file.n ? "https" : "http", s->listen);
         (void)fflush(stdout);
         wait_for_end(s, &signals);
         log_info("server", "stopping");

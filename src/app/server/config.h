@@ -1,5 +1,6 @@
-/* config.h - the server's whole configuration as one immutable snapshot: the file, what it includes, the rule files,
- * decoded and checked together. A reload makes a new snapshot; the former one lives until its last user lets go.
+/* config.h - the server's whole configuration as one immutable snapshot: the file, what it
+ * includes, the rule files, decoded and checked together. A reload makes a new snapshot; the former
+ * one lives until its last user lets go.
  */
 #ifndef APP_SERVER_CONFIG_H
 #define APP_SERVER_CONFIG_H
@@ -66,7 +67,7 @@ struct config_root {
 struct config {
     _Atomic unsigned refs;
     struct arena arena;
-    const char *file;          /* "" when there is none */
+    const char *file; /* "" when there is none */
     struct config_root root;
     struct rule_source *rules; /* the built-in pack first, then rule files in order */
     size_t n_rules;
@@ -75,17 +76,18 @@ struct config {
 
 const struct conf_table *config_table(void); /* of struct config_root */
 
-/* Reads, merges, decodes and checks everything. file NULL: defaults. diags (its arena set) gets findings and
- * warnings. NULL: there are findings. */
+/* Reads, merges, decodes and checks everything. file NULL: defaults. diags (its arena set) gets
+ * findings and warnings. NULL: there are findings. */
 struct config *config_load(const char *file, struct conf_diags *diags);
-/* The same for text that is not on disk (the API's check): may not read files, so `*_file` and includes are not
- * followed. */
+/* The same for text that is not on disk (the API's check): may not read files, so `*_file` and
+ * includes are not followed. */
 bool config_check_text(struct str text, const char *name, struct conf_diags *diags);
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c); /* NULL is fine */
 
 /* Addresses: HOST:PORT, [V6]:PORT; whether the host is loopback only. */
-bool config_parse_listen(struct str listen, struct str *out_host, uint16_t *out_port, struct err *err) MUST_USE;
+bool config_parse_listen(struct str listen, struct str *out_host, uint16_t *out_port,
+                         struct err *err) MUST_USE;
 bool config_host_is_loopback(struct str host);
 
 /* The manual page docs/config.md, and hinomi.yml(5). */

@@ -1,7 +1,7 @@
 /* What is generated from the tables and kept in the repository is what the tables say today. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -11,8 +11,7 @@
 #include "app/server/config.h"
 #include "os/file.h"
 
-static void assert_current(const char *path, struct buf *made)
-{
+static void assert_current(const char *path, struct buf *made) {
     struct buf kept = BUF_INIT;
     struct err err;
     err_reset(&err);
@@ -24,8 +23,7 @@ static void assert_current(const char *path, struct buf *made)
     buf_deinit(made);
 }
 
-static void manuals(void **state)
-{
+static void manuals(void **state) {
     (void)state;
     struct buf b = BUF_INIT;
     config_manual(&b);
@@ -41,16 +39,18 @@ static void manuals(void **state)
     assert_current(HINOMI_SOURCE_DIR "/docs/cli.md", &b);
 }
 
-static void completions(void **state)
-{
+static void completions(void **state) {
     (void)state;
     static const struct {
         void (*make)(const struct cli_program *p, struct buf *out);
         const char *hinomi, *agent;
     } shells[] = {
-        {cli_bash, HINOMI_SOURCE_DIR "/packaging/completion/hinomi.bash", HINOMI_SOURCE_DIR "/packaging/completion/hinomi-agent.bash"},
-        {cli_zsh, HINOMI_SOURCE_DIR "/packaging/completion/hinomi.zsh", HINOMI_SOURCE_DIR "/packaging/completion/hinomi-agent.zsh"},
-        {cli_fish, HINOMI_SOURCE_DIR "/packaging/completion/hinomi.fish", HINOMI_SOURCE_DIR "/packaging/completion/hinomi-agent.fish"},
+        {cli_bash, HINOMI_SOURCE_DIR "/packaging/completion/hinomi.bash",
+         HINOMI_SOURCE_DIR "/packaging/completion/hinomi-agent.bash"},
+        {cli_zsh, HINOMI_SOURCE_DIR "/packaging/completion/hinomi.zsh",
+         HINOMI_SOURCE_DIR "/packaging/completion/hinomi-agent.zsh"},
+        {cli_fish, HINOMI_SOURCE_DIR "/packaging/completion/hinomi.fish",
+         HINOMI_SOURCE_DIR "/packaging/completion/hinomi-agent.fish"},
     };
     struct buf b = BUF_INIT;
     for (size_t i = 0; i < sizeof(shells) / sizeof(shells[0]); i++) {
@@ -62,8 +62,7 @@ static void completions(void **state)
 }
 
 /* Every option says what it does, in both languages. */
-static void explained(const struct conf_table *t, const struct conf_table **seen, size_t *n)
-{
+static void explained(const struct conf_table *t, const struct conf_table **seen, size_t *n) {
     for (size_t i = 0; i < *n; i++)
         if (seen[i] == t)
             return;
@@ -78,8 +77,7 @@ static void explained(const struct conf_table *t, const struct conf_table **seen
     }
 }
 
-static void every_option_is_explained(void **state)
-{
+static void every_option_is_explained(void **state) {
     (void)state;
     const struct conf_table *seen[256];
     size_t n = 0;
@@ -88,8 +86,7 @@ static void every_option_is_explained(void **state)
     assert_true(n > 20);
 }
 
-static void every_command_is_explained(void **state)
-{
+static void every_command_is_explained(void **state) {
     (void)state;
     const struct cli_program *programs[] = {&hinomi_program, &agent_program};
     for (size_t p = 0; p < 2; p++)
@@ -103,9 +100,9 @@ static void every_command_is_explained(void **state)
         }
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(manuals), cmocka_unit_test(completions),
-                                       cmocka_unit_test(every_option_is_explained), cmocka_unit_test(every_command_is_explained)};
+                                       cmocka_unit_test(every_option_is_explained),
+                                       cmocka_unit_test(every_command_is_explained)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,16 +14,14 @@
 
 enum { STOP_GRACE_S = 5 };
 
-struct config *server_config(struct server *s)
-{
+struct config *server_config(struct server *s) {
     mutex_lock(&s->config_lock);
     struct config *c = config_ref(s->config);
     mutex_unlock(&s->config_lock);
     return c;
 }
 
-static void print_diags(const struct conf_diags *diags)
-{
+static void print_diags(const struct conf_diags *diags) {
     struct buf b = BUF_INIT;
     conf_yaml_format_diags(diags, &b);
     if (b.n && buf_ok(&b))
@@ -33,8 +31,7 @@ static void print_diags(const struct conf_diags *diags)
 
 /* ---- what may listen where ---- */
 
-static bool decide_doors(struct server *s, struct err *err)
-{
+static bool decide_doors(struct server *s, struct err *err) {
     const struct config_server *c = &s->config->root.server;
     struct str host;
     uint16_t port;
@@ -47,29 +44,33 @@ static bool decide_doors(struct server *s, struct err *err)
     if (s->loopback)
         return true;
     if (s->opt.no_auth)
-        return err_set(err, ERR_BAD_INPUT, "--no-auth is for loopback only, and %s is not; without it, hinomi asks for accounts there", s->listen);
+        return err_set(err, ERR_BAD_INPUT,
+                       "--no-auth is for loopback only, and %s is not; without it, hinomi asks for "
+                       "accounts there",
+                       s->listen);
     if (c->tls_cert_file.n == 0 && !c->insecure_http)
         return err_set(err, ERR_BAD_INPUT,
-                       "%s is not loopback: set server.tls_cert_file and server.tls_key_file, or server.insecure_http: true when something in "
+                       "%s is not loopback: set server.tls_cert_file and server.tls_key_file, or "
+                       "server.insecure_http: true when something in "
                        "front of hinomi speaks TLS",
                        s->listen);
     return true;
 }
 
-static void warn_without_accounts(struct server *s)
-{
+static void warn_without_accounts(struct server *s) {
     struct err err;
     int64_t n = 0;
     err_reset(&err);
     if (s->accounts_required && account_user_count(s->account, &n, &err) && n == 0)
-        log_warn("accounts", "there is no account yet, so nobody can log in; make one with: hinomi user add NAME --role admin --data %s",
+        log_warn("accounts",
+                 "there is no account yet, so nobody can log in; make one with: hinomi user add "
+                 "NAME --role admin --data %s",
                  s->opt.data_dir);
 }
 
 /* ---- parts ---- */
 
-static bool open_stores(struct server *s, struct err *err)
-{
+static bool open_stores(struct server *s, struct err *err) {
     struct arena a = ARENA_INIT;
     const struct config_series *c = &s->config->root.store.series;
     struct series_options series = {
@@ -83,22 +84,21 @@ static bool open_stores(struct server *s, struct err *err)
     bool ok = series.dir && state;
     if (!ok)
         (void)arena_err(&a, err);
-    ok = ok && (s->state = state_open(state, s->clock, err)) && (s->account = account_open(s->state, s->clock, err)) &&
+    ok = ok && (s->state = state_open(state, s->clock, err)) &&
+         (s->account = account_open(s->state, s->clock, err)) &&
          (s->series = series_open(&series, err));
     arena_deinit(&a);
     return ok;
 }
 
-static void put_meta(void *self, const struct metric_meta *m)
-{
+static void put_meta(void *self, const struct metric_meta *m) {
     struct err err;
     err_reset(&err);
     if (!series_put_meta(self, m, 1, &err))
         log_warn("collect", "metadata of a metric could not be kept: %s", err.message);
 }
 
-static bool start_collect(struct server *s, struct err *err)
-{
+static bool start_collect(struct server *s, struct err *err) {
     const struct config_collect *c = &s->config->root.collect;
     struct str host;
     uint16_t port = 0; /* 0: any free one, so there is none yet to leave out */
@@ -106,21 +106,25 @@ static bool start_collect(struct server *s, struct err *err)
         return true;
     if (!config_parse_listen(str_from(s->listen), &host, &port, err))
         return false;
-    struct collect_options o = {.clock = s->clock, .config = &c->options, .sink = series_sink(s->series), .meta = put_meta,
-                                .meta_self = s->series, .http = s->http_client, .own_ports = &port, .n_own_ports = 1};
+    struct collect_options o = {.clock = s->clock,
+                                .config = &c->options,
+                                .sink = series_sink(s->series),
+                                .meta = put_meta,
+                                .meta_self = s->series,
+                                .http = s->http_client,
+                                .own_ports = &port,
+                                .n_own_ports = 1};
     s->collect = collect_new(&o, err);
     return s->collect != NULL;
 }
 
-static void poke_notify(void *self)
-{
+static void poke_notify(void *self) {
     struct server *s = self;
     if (s->notify)
         notify_poke(s->notify);
 }
 
-static bool make_rules(struct server *s, struct err *err)
-{
+static bool make_rules(struct server *s, struct err *err) {
     const struct config_root *c = &s->config->root;
     struct rule_options o = {
         .state = s->state,
@@ -140,29 +144,29 @@ static bool make_rules(struct server *s, struct err *err)
     return s->rules && rule_manager_load(s->rules, s->config->rules, s->config->n_rules, err);
 }
 
-static bool make_notify(struct server *s, struct err *err)
-{
-    struct notify_options o = {.state = s->state, .http = s->http_client, .clock = s->clock,
+static bool make_notify(struct server *s, struct err *err) {
+    struct notify_options o = {.state = s->state,
+                               .http = s->http_client,
+                               .clock = s->clock,
                                .public_url = s->config->root.server.public_url};
     s->notify = notify_new(&o, err);
     return s->notify && notify_reload(s->notify, &s->config->root.notify, err);
 }
 
-static void agent_position(void *self, struct str agent, uint64_t *out_segment, uint64_t *out_offset)
-{
+static void agent_position(void *self, struct str agent, uint64_t *out_segment,
+                           uint64_t *out_offset) {
     series_agent_position(self, agent, out_segment, out_offset);
 }
 
-static void agent_meta(void *self, const struct metric_meta *m, size_t n)
-{
+static void agent_meta(void *self, const struct metric_meta *m, size_t n) {
     struct err err;
     err_reset(&err);
     if (!series_put_meta(self, m, n, &err))
         log_warn("agents", "metadata of metrics could not be kept: %s", err.message);
 }
 
-static void agent_config(void *self, struct str agent_id, struct str host, struct buf *scrape_configs, int64_t *out_interval_ms)
-{
+static void agent_config(void *self, struct str agent_id, struct str host,
+                         struct buf *scrape_configs, int64_t *out_interval_ms) {
     struct server *s = self;
     struct config *c = server_config(s);
     const struct config_agents *v = c->root.agents.v;
@@ -182,10 +186,15 @@ static void agent_config(void *self, struct str agent_id, struct str host, struc
     config_unref(c);
 }
 
-static bool open_agents(struct server *s, struct err *err)
-{
-    struct agent_server_options o = {.state = s->state, .sink = series_sink(s->series), .clock = s->clock, .position = agent_position,
-                                     .position_self = s->series, .meta = agent_meta, .meta_self = s->series, .config = agent_config,
+static bool open_agents(struct server *s, struct err *err) {
+    struct agent_server_options o = {.state = s->state,
+                                     .sink = series_sink(s->series),
+                                     .clock = s->clock,
+                                     .position = agent_position,
+                                     .position_self = s->series,
+                                     .meta = agent_meta,
+                                     .meta_self = s->series,
+                                     .config = agent_config,
                                      .config_self = s};
     s->agents = agent_server_open(&o, err);
     if (!s->agents)
@@ -199,16 +208,14 @@ static bool open_agents(struct server *s, struct err *err)
     return true;
 }
 
-static void collect_hosts(struct server *s)
-{
+static void collect_hosts(struct server *s) {
     enum { MAX = sizeof(s->hosts) / sizeof(s->hosts[0]) };
     const struct conf_strs *allowed = &s->config->root.server.allowed_hosts;
     for (size_t i = 0; i < allowed->n && s->n_hosts < MAX; i++)
         s->hosts[s->n_hosts++] = allowed->v[i].p;
 }
 
-static bool make_http(struct server *s, struct err *err)
-{
+static bool make_http(struct server *s, struct err *err) {
     const struct config_root *c = &s->config->root;
     collect_hosts(s);
     s->listens[0] = s->listen;
@@ -262,36 +269,36 @@ static bool make_http(struct server *s, struct err *err)
 
 /* ---- whole ---- */
 
-static bool load_config(struct server *s, struct err *err)
-{
+static bool load_config(struct server *s, struct err *err) {
     struct arena a = ARENA_INIT;
     struct conf_diags diags = {.arena = &a};
     s->config = config_load(s->opt.config_file, &diags);
     print_diags(&diags);
     arena_deinit(&a);
     if (!s->config)
-        return err_set(err, ERR_BAD_INPUT, "the configuration %s is not usable (above)", s->opt.config_file);
+        return err_set(err, ERR_BAD_INPUT, "the configuration %s is not usable (above)",
+                       s->opt.config_file);
     return true;
 }
 
-static bool start_parts(struct server *s, struct err *err)
-{
+static bool start_parts(struct server *s, struct err *err) {
     s->http_client = http_client_new(err);
-    return s->http_client && server_inventory_open(s, err) && open_agents(s, err) && make_notify(s, err) && make_rules(s, err) && start_collect(s, err) &&
+    return s->http_client && server_inventory_open(s, err) && open_agents(s, err) &&
+           make_notify(s, err) && make_rules(s, err) && start_collect(s, err) &&
            server_scrape_start(s, err) && make_http(s, err) && notify_start(s->notify, err) &&
            rule_manager_start(s->rules, err) && server_inventory_start(s, err);
 }
 
-bool server_start(struct server *s, const struct server_options *opt, struct err *err)
-{
+bool server_start(struct server *s, const struct server_options *opt, struct err *err) {
     *s = (struct server){.opt = *opt, .lock_fd = -1, .clock = clock_system()};
     s->started_ms = s->loaded_ms = clock_wall_ms(s->clock);
     mutex_init(&s->reload_lock);
     mutex_init(&s->config_lock);
     mutex_init(&s->observe_lock);
     cond_init(&s->observe_stop);
-    if (!load_config(s, err) || !decide_doors(s, err) || !datadir_open(opt->data_dir, &s->lock_fd, err) ||
-        !open_stores(s, err) || !start_parts(s, err)) {
+    if (!load_config(s, err) || !decide_doors(s, err) ||
+        !datadir_open(opt->data_dir, &s->lock_fd, err) || !open_stores(s, err) ||
+        !start_parts(s, err)) {
         server_stop(s);
         return false;
     }
@@ -302,8 +309,7 @@ bool server_start(struct server *s, const struct server_options *opt, struct err
     return true;
 }
 
-void server_stop(struct server *s)
-{
+void server_stop(struct server *s) {
     atomic_store(&s->ready, false);
     /* Doors first, then what writes, then what is written to. */
     if (s->api)
@@ -332,8 +338,7 @@ void server_stop(struct server *s)
 
 /* ---- reload ---- */
 
-static void reload_failed(struct server *s, const struct conf_diags *diags, struct err *err)
-{
+static void reload_failed(struct server *s, const struct conf_diags *diags, struct err *err) {
     const struct conf_diag *first = NULL;
     for (size_t i = 0; i < diags->n && !first; i++)
         if (!diags->v[i].warning)
@@ -346,7 +351,8 @@ static void reload_failed(struct server *s, const struct conf_diags *diags, stru
     s->last_reload_error = (struct conf_diag){0};
     if (first) {
         s->last_reload_error = *first;
-        s->last_reload_error.file = first->file ? arena_strz(&s->reload_arena, str_from(first->file)) : NULL;
+        s->last_reload_error.file =
+            first->file ? arena_strz(&s->reload_arena, str_from(first->file)) : NULL;
         s->last_reload_error.message = arena_strz(&s->reload_arena, str_from(first->message));
     } else if (err && err->code) {
         s->last_reload_error.message = arena_strz(&s->reload_arena, str_from(err->message));
@@ -355,14 +361,14 @@ static void reload_failed(struct server *s, const struct conf_diags *diags, stru
     if (first) {
         struct buf b = BUF_INIT;
         conf_yaml_format_diags(diags, &b);
-        (void)err_set(err, ERR_BAD_INPUT, "the configuration has not changed: %.*s", STR_FMT(str_trim(buf_view(&b))));
+        (void)err_set(err, ERR_BAD_INPUT, "the configuration has not changed: %.*s",
+                      STR_FMT(str_trim(buf_view(&b))));
         buf_deinit(&b);
     }
 }
 
 /* Settings that are read once, at the start. */
-static void warn_restart(const struct config *was, const struct config *now)
-{
+static void warn_restart(const struct config *was, const struct config *now) {
     struct buf a = BUF_INIT, b = BUF_INIT;
     for (size_t i = 0; i < config_table()->n; i++) {
         const struct conf_option *o = &config_table()->options[i];
@@ -382,26 +388,27 @@ static void warn_restart(const struct config *was, const struct config *now)
     buf_deinit(&b);
 }
 
-static bool apply_all(struct server *s, const struct config *c, struct err *err)
-{
-    return rule_manager_load(s->rules, c->rules, c->n_rules, err) && notify_reload(s->notify, &c->root.notify, err) &&
-           server_scrape_apply(s, c, err) && inventory_declare(s->inventory, &c->root.inventory, err);
+static bool apply_all(struct server *s, const struct config *c, struct err *err) {
+    return rule_manager_load(s->rules, c->rules, c->n_rules, err) &&
+           notify_reload(s->notify, &c->root.notify, err) && server_scrape_apply(s, c, err) &&
+           inventory_declare(s->inventory, &c->root.inventory, err);
 }
 
-/* Each part takes the new snapshot whole or keeps the former one; when one refuses, all get the former back. */
-static bool apply(struct server *s, const struct config *now, const struct config *was, struct err *err)
-{
+/* Each part takes the new snapshot whole or keeps the former one; when one refuses, all get the
+ * former back. */
+static bool apply(struct server *s, const struct config *now, const struct config *was,
+                  struct err *err) {
     struct err again;
     err_reset(&again);
     if (apply_all(s, now, err))
         return true;
     if (!apply_all(s, was, &again))
-        log_error("config", "the former configuration could not be taken back whole: %s", again.message);
+        log_error("config", "the former configuration could not be taken back whole: %s",
+                  again.message);
     return false;
 }
 
-bool server_reload(struct server *s, struct err *err)
-{
+bool server_reload(struct server *s, struct err *err) {
     struct arena a = ARENA_INIT;
     struct conf_diags diags = {.arena = &a};
     mutex_lock(&s->reload_lock);
@@ -417,7 +424,8 @@ bool server_reload(struct server *s, struct err *err)
         mutex_unlock(&s->config_lock);
         STAT_SET(hinomi_config_last_reload_successful, 1);
         STAT_SET(hinomi_config_last_reload_success_timestamp_seconds, s->loaded_ms / 1000);
-        log_info("config", "reloaded %s", s->opt.config_file ? s->opt.config_file : "(no file: defaults)");
+        log_info("config", "reloaded %s",
+                 s->opt.config_file ? s->opt.config_file : "(no file: defaults)");
         config_unref(was);
     } else {
         reload_failed(s, &diags, err);

@@ -12,9 +12,9 @@
 #include "os/thread.h"
 
 struct server_options {
-    const char *config_file;  /* NULL: none */
-    const char *data_dir;     /* chosen already */
-    const char *listen;       /* NULL: the configuration's */
+    const char *config_file; /* NULL: none */
+    const char *data_dir;    /* chosen already */
+    const char *listen;      /* NULL: the configuration's */
     bool no_auth;
 };
 
@@ -22,15 +22,15 @@ struct server {
     struct server_options opt;
     const struct clock *clock;
     int64_t started_ms;
-    char listen[300];          /* "127.0.0.1:11900", with the port that was taken */
+    char listen[300]; /* "127.0.0.1:11900", with the port that was taken */
     bool loopback;
-    bool accounts_required;    /* off loopback, or server.require_accounts */
+    bool accounts_required; /* off loopback, or server.require_accounts */
     int lock_fd;
 
-    struct mutex reload_lock;  /* one reload at a time */
-    struct mutex config_lock;  /* guards the pointer and the fields below */
+    struct mutex reload_lock; /* one reload at a time */
+    struct mutex config_lock; /* guards the pointer and the fields below */
     struct config *config;
-    int64_t loaded_ms, last_reload_ms;  /* last_reload_ms 0: none yet */
+    int64_t loaded_ms, last_reload_ms; /* last_reload_ms 0: none yet */
     bool last_reload_ok;
     struct conf_diag last_reload_error; /* strings in reload_arena */
     struct arena reload_arena;
@@ -41,7 +41,7 @@ struct server {
     struct http_client *http_client;
     struct collect *collect;
     struct inventory *inventory;
-    struct thread observe;     /* tells the inventory what is seen, now and then */
+    struct thread observe; /* tells the inventory what is seen, now and then */
     struct mutex observe_lock;
     struct cond observe_stop;
     bool observe_stopping;
@@ -53,14 +53,14 @@ struct server {
     struct notify *notify;
     struct api *api;
     struct http_server *http;
-    const char *hosts[64];     /* allowed Host names, borrowed from the first configuration */
+    const char *hosts[64]; /* allowed Host names, borrowed from the first configuration */
     size_t n_hosts;
     const char *listens[1];
     _Atomic bool ready;
 };
 
-/* Loads the configuration and starts everything. On false nothing runs and *err says why; findings of the
- * configuration go to standard error. */
+/* Loads the configuration and starts everything. On false nothing runs and *err says why; findings
+ * of the configuration go to standard error. */
 bool server_start(struct server *s, const struct server_options *opt, struct err *err) MUST_USE;
 void server_stop(struct server *s);
 /* All or nothing: a wrong file changes nothing. */
@@ -72,13 +72,16 @@ struct config *server_config(struct server *s);
 bool server_scrape_start(struct server *s, struct err *err) MUST_USE;
 /* Of a configuration, with what was accepted in the screen. */
 bool server_scrape_apply(struct server *s, const struct config *c, struct err *err) MUST_USE;
-bool server_scrape_targets(void *server, struct arena *a, struct api_target **out, size_t *out_n, struct err *err);
-bool server_scrape_accepted(void *server, struct arena *a, struct api_accepted **out, size_t *out_n, struct err *err);
-bool server_scrape_accept(void *server, struct str url, struct str job, struct str by, struct arena *a,
-                          struct api_accepted *out, struct err *err);
+bool server_scrape_targets(void *server, struct arena *a, struct api_target **out, size_t *out_n,
+                           struct err *err);
+bool server_scrape_accepted(void *server, struct arena *a, struct api_accepted **out, size_t *out_n,
+                            struct err *err);
+bool server_scrape_accept(void *server, struct str url, struct str job, struct str by,
+                          struct arena *a, struct api_accepted *out, struct err *err);
 bool server_scrape_forget(void *server, struct str id, struct err *err);
 
-/* server_inventory.c: what is declared, observed and set in the screen, in one picture (api/ shows it). */
+/* server_inventory.c: what is declared, observed and set in the screen, in one picture (api/ shows
+ * it). */
 bool server_inventory_open(struct server *s, struct err *err) MUST_USE;
 bool server_inventory_start(struct server *s, struct err *err) MUST_USE; /* the observing thread */
 void server_inventory_stop(struct server *s);

@@ -1,16 +1,17 @@
 /* What api/ asks of app/: configuration, readiness, and the features that it need not know. */
 #include "app/server/server.h"
 
-static bool do_reload(void *self, struct err *err) { return server_reload(self, err); }
-
-static bool do_ready(void *self, struct err *err)
-{
-    struct server *s = self;
-    return atomic_load(&s->ready) || err_set(err, ERR_UNAVAILABLE, "hinomi is starting; try again in a moment");
+static bool do_reload(void *self, struct err *err) {
+    return server_reload(self, err);
 }
 
-static bool list_files(const struct config *c, struct arena *a, struct api_config *out)
-{
+static bool do_ready(void *self, struct err *err) {
+    struct server *s = self;
+    return atomic_load(&s->ready) ||
+           err_set(err, ERR_UNAVAILABLE, "hinomi is starting; try again in a moment");
+}
+
+static bool list_files(const struct config *c, struct arena *a, struct api_config *out) {
     out->files = ARENA_ARRAY(a, struct str, c->n_rules + 1);
     if (!out->files)
         return false;
@@ -22,8 +23,7 @@ static bool list_files(const struct config *c, struct arena *a, struct api_confi
     return true;
 }
 
-static bool do_config(void *self, struct arena *a, struct api_config *out, struct err *err)
-{
+static bool do_config(void *self, struct arena *a, struct api_config *out, struct err *err) {
     struct server *s = self;
     struct config *c = server_config(s);
     struct buf b = BUF_INIT;
@@ -52,16 +52,15 @@ static bool do_config(void *self, struct arena *a, struct api_config *out, struc
     return (ok && !a->failed) || arena_err(a, err);
 }
 
-static bool do_config_check(void *self, struct str yaml, struct arena *a, struct conf_diags *out, struct err *err)
-{
+static bool do_config_check(void *self, struct str yaml, struct arena *a, struct conf_diags *out,
+                            struct err *err) {
     (void)self;
     out->arena = a;
     (void)config_check_text(yaml, "input", out);
     return !a->failed || arena_err(a, err);
 }
 
-void server_api_bind(struct server *s, struct api_app *out)
-{
+void server_api_bind(struct server *s, struct api_app *out) {
     *out = (struct api_app){
         .self = s,
         .reload = do_reload,

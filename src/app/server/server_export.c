@@ -2,8 +2,7 @@
 #include "app/server/server.h"
 
 /* Double quotes with YAML's escapes, which are JSON's for what can stand in a URL or a name. */
-static void quoted(struct buf *out, struct str s)
-{
+static void quoted(struct buf *out, struct str s) {
     buf_putc(out, '"');
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
@@ -11,7 +10,8 @@ static void quoted(struct buf *out, struct str s)
             buf_printf(out, "\\%c", c);
         else if (c < ' ' || c == 0x7f)
             buf_printf(out, "\\x%02x", c);
-        else if (c == '$' && i + 2 < s.n && s.p[i + 1] == '{' && ((s.p[i + 2] >= 'A' && s.p[i + 2] <= 'Z') || s.p[i + 2] == '_'))
+        else if (c == '$' && i + 2 < s.n && s.p[i + 1] == '{' &&
+                 ((s.p[i + 2] >= 'A' && s.p[i + 2] <= 'Z') || s.p[i + 2] == '_'))
             buf_putz(out, "$$");
         else
             buf_putc(out, (char)c);
@@ -20,13 +20,14 @@ static void quoted(struct buf *out, struct str s)
 }
 
 /* A word that needs no quotes, or quotes. */
-static void word(struct buf *out, struct str s)
-{
+static void word(struct buf *out, struct str s) {
     bool plain = s.n > 0 && ((s.p[0] >= 'a' && s.p[0] <= 'z') || (s.p[0] >= 'A' && s.p[0] <= 'Z'));
-    static const char *const reserved[] = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"};
+    static const char *const reserved[] = {"true", "false", "yes", "no", "on",
+                                           "off",  "null",  "y",   "n"};
     for (size_t i = 0; i < s.n; i++)
-        plain = plain && ((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= 'A' && s.p[i] <= 'Z') || (s.p[i] >= '0' && s.p[i] <= '9') ||
-                          s.p[i] == '_' || s.p[i] == '-' || s.p[i] == '.');
+        plain = plain && ((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= 'A' && s.p[i] <= 'Z') ||
+                          (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '_' || s.p[i] == '-' ||
+                          s.p[i] == '.');
     for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
         plain = plain && !str_eq_nocase(s, str_from(reserved[i]));
     if (plain)
@@ -36,8 +37,7 @@ static void word(struct buf *out, struct str s)
 }
 
 /* scheme://host/path?query in its parts. */
-static void export_scrape(const struct api_accepted *t, struct buf *out)
-{
+static void export_scrape(const struct api_accepted *t, struct buf *out) {
     bool https = str_starts(t->url, STR("https://"));
     struct str rest = str_from_offset(t->url, https ? 8 : 7), host, path;
     size_t slash = str_find_char(rest, '/');
@@ -74,8 +74,7 @@ static void export_scrape(const struct api_accepted *t, struct buf *out)
     buf_putz(out, "]\n");
 }
 
-static bool export_scrapes(struct server *s, struct arena *a, struct buf *out, struct err *err)
-{
+static bool export_scrapes(struct server *s, struct arena *a, struct buf *out, struct err *err) {
     struct api_accepted *v;
     size_t n;
     if (!server_scrape_accepted(s, a, &v, &n, err))
@@ -87,8 +86,7 @@ static bool export_scrapes(struct server *s, struct arena *a, struct buf *out, s
     return true;
 }
 
-static bool export_receivers(struct server *s, struct arena *a, struct buf *out, struct err *err)
-{
+static bool export_receivers(struct server *s, struct arena *a, struct buf *out, struct err *err) {
     struct notify_receiver *v;
     size_t n;
     bool any = false;
@@ -103,8 +101,11 @@ static bool export_receivers(struct server *s, struct arena *a, struct buf *out,
         bool slack = str_eq(v[i].kind, STR("slack"));
         buf_putz(out, "  - name: ");
         word(out, v[i].name);
-        buf_printf(out, "\n    %s:\n      # the URL is a secret and is not exported: write it into this file\n      - %s: ",
-                   slack ? "slack_configs" : "webhook_configs", slack ? "api_url_file" : "url_file");
+        buf_printf(out,
+                   "\n    %s:\n      # the URL is a secret and is not exported: write it into this "
+                   "file\n      - %s: ",
+                   slack ? "slack_configs" : "webhook_configs",
+                   slack ? "api_url_file" : "url_file");
         struct str file = arena_printf(a, "/etc/hinomi/%.*s-url", STR_FMT(v[i].name));
         quoted(out, file);
         buf_putc(out, '\n');
@@ -117,12 +118,12 @@ static bool export_receivers(struct server *s, struct arena *a, struct buf *out,
     return true;
 }
 
-bool server_export(void *server, struct buf *out, struct err *err)
-{
+bool server_export(void *server, struct buf *out, struct err *err) {
     struct server *s = server;
     struct arena a = ARENA_INIT;
     size_t before = out->n;
-    bool ok = export_scrapes(s, &a, out, err) && export_receivers(s, &a, out, err) && inventory_export(s->inventory, out, err);
+    bool ok = export_scrapes(s, &a, out, err) && export_receivers(s, &a, out, err) &&
+              inventory_export(s->inventory, out, err);
     if (ok && out->n == before)
         buf_putz(out, "# nothing was added in the screen\n");
     arena_deinit(&a);

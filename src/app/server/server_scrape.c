@@ -1,5 +1,5 @@
-/* What is scraped: the configuration's scrape_configs, and the offers that somebody accepted in the screen (rows of
- * `scrape_accepted`, which no feature reads but through here). */
+/* What is scraped: the configuration's scrape_configs, and the offers that somebody accepted in the
+ * screen (rows of `scrape_accepted`, which no feature reads but through here). */
 #include "app/server/server.h"
 
 #include "base/log.h"
@@ -8,16 +8,15 @@
 
 enum { ACCEPTED_MAX = 1000 };
 
-static void put_meta(void *self, const struct metric_meta *m, size_t n)
-{
+static void put_meta(void *self, const struct metric_meta *m, size_t n) {
     struct err err;
     err_reset(&err);
     if (!series_put_meta(self, m, n, &err))
         log_warn("scrape", "metadata of %zu metrics could not be kept: %s", n, err.message);
 }
 
-bool server_scrape_accepted(void *server, struct arena *a, struct api_accepted **out, size_t *out_n, struct err *err)
-{
+bool server_scrape_accepted(void *server, struct arena *a, struct api_accepted **out, size_t *out_n,
+                            struct err *err) {
     struct server *s = server;
     struct api_accepted *v = ARENA_ARRAY(a, struct api_accepted, ACCEPTED_MAX);
     struct err e;
@@ -28,9 +27,10 @@ bool server_scrape_accepted(void *server, struct arena *a, struct api_accepted *
     struct state_tx *tx = state_begin_read(s->state, err);
     if (!tx)
         return false;
-    struct state_rows *r =
-        state_query(tx, &e, "SELECT id,url,job,created_ms,coalesce(created_by,'') FROM scrape_accepted ORDER BY id LIMIT ?", "i",
-                    (int64_t)ACCEPTED_MAX);
+    struct state_rows *r = state_query(tx, &e,
+                                       "SELECT id,url,job,created_ms,coalesce(created_by,'') FROM "
+                                       "scrape_accepted ORDER BY id LIMIT ?",
+                                       "i", (int64_t)ACCEPTED_MAX);
     while (r && state_next(r, &e)) {
         v[n].id = arena_printf(a, "%lld", (long long)state_int(r, 0));
         v[n].url = arena_str(a, state_str(r, 1));
@@ -51,8 +51,7 @@ bool server_scrape_accepted(void *server, struct arena *a, struct api_accepted *
     return true;
 }
 
-bool server_scrape_apply(struct server *s, const struct config *c, struct err *err)
-{
+bool server_scrape_apply(struct server *s, const struct config *c, struct err *err) {
     struct arena a = ARENA_INIT;
     struct api_accepted *v;
     size_t n = 0;
@@ -62,22 +61,26 @@ bool server_scrape_apply(struct server *s, const struct config *c, struct err *e
         ok = arena_err(&a, err);
     for (size_t i = 0; ok && i < n; i++)
         accepted[i] = (struct ingest_accepted){v[i].id, v[i].url, v[i].job};
-    struct ingest_config ic = {.global = &c->root.global.ingest, .scrapes = c->root.scrape_configs.v,
-                               .n_scrapes = c->root.scrape_configs.n, .accepted = accepted, .n_accepted = n};
+    struct ingest_config ic = {.global = &c->root.global.ingest,
+                               .scrapes = c->root.scrape_configs.v,
+                               .n_scrapes = c->root.scrape_configs.n,
+                               .accepted = accepted,
+                               .n_accepted = n};
     ok = ok && ingest_apply(s->ingest, &ic, err);
     arena_deinit(&a);
     return ok;
 }
 
-bool server_scrape_start(struct server *s, struct err *err)
-{
-    struct ingest_options o = {.sink = series_sink(s->series), .clock = s->clock, .put_meta = put_meta, .meta_self = s->series};
+bool server_scrape_start(struct server *s, struct err *err) {
+    struct ingest_options o = {.sink = series_sink(s->series),
+                               .clock = s->clock,
+                               .put_meta = put_meta,
+                               .meta_self = s->series};
     s->ingest = ingest_new(&o, err);
     return s->ingest && server_scrape_apply(s, s->config, err);
 }
 
-static void copy_target(const struct ingest_target_view *t, struct api_target *out)
-{
+static void copy_target(const struct ingest_target_view *t, struct api_target *out) {
     *out = (struct api_target){.discovered = t->discovered,
                                .labels = t->labels,
                                .pool = t->job,
@@ -87,13 +90,15 @@ static void copy_target(const struct ingest_target_view *t, struct api_target *o
                                .duration_s = t->last_duration_s,
                                .interval_ms = t->interval_ms,
                                .timeout_ms = t->timeout_ms,
-                               .health = t->health == INGEST_UP ? 1 : t->health == INGEST_DOWN ? 0 : -1,
+                               .health = t->health == INGEST_UP     ? 1
+                                         : t->health == INGEST_DOWN ? 0
+                                                                    : -1,
                                .origin = t->accepted_id.n ? STR("overridden") : STR("declared"),
                                .accepted_id = t->accepted_id};
 }
 
-bool server_scrape_targets(void *server, struct arena *a, struct api_target **out, size_t *out_n, struct err *err)
-{
+bool server_scrape_targets(void *server, struct arena *a, struct api_target **out, size_t *out_n,
+                           struct err *err) {
     struct server *s = server;
     struct ingest_target_view *v;
     size_t n;
@@ -110,21 +115,21 @@ bool server_scrape_targets(void *server, struct arena *a, struct api_target **ou
 }
 
 /* Applies with the configuration of now; a reload at the same moment waits. */
-static bool apply_now(struct server *s, struct err *err)
-{
+static bool apply_now(struct server *s, struct err *err) {
     struct config *c = server_config(s);
     bool ok = server_scrape_apply(s, c, err);
     config_unref(c);
     return ok;
 }
 
-static bool in_transaction(struct server *s, struct err *err, const char *sql, struct str x, struct str y, struct str z,
-                           int64_t number, int64_t *out_id, int64_t *out_changes)
-{
+static bool in_transaction(struct server *s, struct err *err, const char *sql, struct str x,
+                           struct str y, struct str z, int64_t number, int64_t *out_id,
+                           int64_t *out_changes) {
     struct state_tx *tx = state_begin(s->state, err);
     if (!tx)
         return false;
-    bool ok = x.p ? state_exec(tx, err, sql, "ssis", x, y, number, z) : state_exec(tx, err, sql, "i", number);
+    bool ok = x.p ? state_exec(tx, err, sql, "ssis", x, y, number, z)
+                  : state_exec(tx, err, sql, "i", number);
     if (!ok) {
         state_rollback(tx);
         return false;
@@ -134,25 +139,27 @@ static bool in_transaction(struct server *s, struct err *err, const char *sql, s
     return state_commit(tx, err);
 }
 
-static bool remove_row(struct server *s, int64_t id, int64_t *out_changes, struct err *err)
-{
+static bool remove_row(struct server *s, int64_t id, int64_t *out_changes, struct err *err) {
     int64_t unused;
-    return in_transaction(s, err, "DELETE FROM scrape_accepted WHERE id=?", (struct str){NULL, 0}, STR(""), STR(""), id, &unused,
-                          out_changes);
+    return in_transaction(s, err, "DELETE FROM scrape_accepted WHERE id=?", (struct str){NULL, 0},
+                          STR(""), STR(""), id, &unused, out_changes);
 }
 
-bool server_scrape_accept(void *server, struct str url, struct str job, struct str by, struct arena *a,
-                          struct api_accepted *out, struct err *err)
-{
+bool server_scrape_accept(void *server, struct str url, struct str job, struct str by,
+                          struct arena *a, struct api_accepted *out, struct err *err) {
     struct server *s = server;
     int64_t now = clock_wall_ms(s->clock), id = 0, changes = 0;
     if (!str_starts(url, STR("http://")) && !str_starts(url, STR("https://")))
-        return err_set(err, ERR_BAD_INPUT, "url: expected http://... or https://..., found \"%.*s\"", STR_FMT(url));
+        return err_set(err, ERR_BAD_INPUT,
+                       "url: expected http://... or https://..., found \"%.*s\"", STR_FMT(url));
     if (job.n == 0 || job.n > 128 || !str_is_utf8(job))
-        return err_set(err, ERR_BAD_INPUT, "job: expected a name of 1 to 128 bytes, found %zu", job.n);
+        return err_set(err, ERR_BAD_INPUT, "job: expected a name of 1 to 128 bytes, found %zu",
+                       job.n);
     mutex_lock(&s->reload_lock);
-    bool ok = in_transaction(s, err, "INSERT INTO scrape_accepted(url,job,created_ms,created_by) VALUES(?,?,?,nullif(?,''))", url, job, by,
-                             now, &id, &changes);
+    bool ok = in_transaction(
+        s, err,
+        "INSERT INTO scrape_accepted(url,job,created_ms,created_by) VALUES(?,?,?,nullif(?,''))",
+        url, job, by, now, &id, &changes);
     if (!ok && err && err->code == ERR_CONFLICT)
         (void)err_set(err, ERR_CONFLICT, "%.*s is scraped already", STR_FMT(url));
     if (ok && !apply_now(s, err)) { /* a URL that cannot be a target must not stay behind */
@@ -165,13 +172,15 @@ bool server_scrape_accept(void *server, struct str url, struct str job, struct s
     mutex_unlock(&s->reload_lock);
     if (!ok)
         return false;
-    *out = (struct api_accepted){.id = arena_printf(a, "%lld", (long long)id), .url = arena_str(a, url), .job = arena_str(a, job),
-                                 .created_by = arena_str(a, by), .created_ms = now};
+    *out = (struct api_accepted){.id = arena_printf(a, "%lld", (long long)id),
+                                 .url = arena_str(a, url),
+                                 .job = arena_str(a, job),
+                                 .created_by = arena_str(a, by),
+                                 .created_ms = now};
     return !a->failed || arena_err(a, err);
 }
 
-bool server_scrape_forget(void *server, struct str id, struct err *err)
-{
+bool server_scrape_forget(void *server, struct str id, struct err *err) {
     struct server *s = server;
     int64_t number = 0, changes = 0;
     if (!str_to_i64(id, &number))

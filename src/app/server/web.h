@@ -1,4 +1,5 @@
-/* web.h - the screen's files, made at build time by tools/embed_assets.py (empty without HINOMI_WEB). */
+/* web.h - the screen's files, made at build time by tools/embed_assets.py (empty without
+ * HINOMI_WEB). */
 #ifndef APP_SERVER_WEB_H
 #define APP_SERVER_WEB_H
 

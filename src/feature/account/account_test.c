@@ -1,6 +1,6 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -21,8 +21,7 @@ struct fixture {
     struct err err;
 };
 
-static int setup(void **state)
-{
+static int setup(void **state) {
     struct fixture *f = calloc(1, sizeof(*f));
     if (!f)
         return -1;
@@ -41,8 +40,7 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
+static int teardown(void **state) {
     struct fixture *f = *state;
     account_close(f->ac);
     state_close(f->state);
@@ -52,41 +50,42 @@ static int teardown(void **state)
     return ok ? 0 : -1;
 }
 
-#define OK(f, call)                                                                                                             \
-    do {                                                                                                                        \
-        if (!(call))                                                                                                            \
-            fail_msg("%s: %s", #call, (f)->err.message);                                                                        \
+#define OK(f, call)                                                                                \
+    do {                                                                                           \
+        if (!(call))                                                                               \
+            fail_msg("%s: %s", #call, (f)->err.message);                                           \
     } while (0)
-#define FAILS(f, call, expected)                                                                                                \
-    do {                                                                                                                        \
-        err_reset(&(f)->err);                                                                                                   \
-        assert_false(call);                                                                                                     \
-        if ((f)->err.code != (expected))                                                                                        \
-            fail_msg("%s: %s: %s", #call, err_code_name((f)->err.code), (f)->err.message);                                      \
+#define FAILS(f, call, expected)                                                                   \
+    do {                                                                                           \
+        err_reset(&(f)->err);                                                                      \
+        assert_false(call);                                                                        \
+        if ((f)->err.code != (expected))                                                           \
+            fail_msg("%s: %s: %s", #call, err_code_name((f)->err.code), (f)->err.message);         \
     } while (0)
 
 static const struct account_actor root = {{"root", 4}, ACCOUNT_ROLE_ADMIN, {"10.0.0.1", 8}};
 
-static int64_t add_user(struct fixture *f, const char *name, enum account_role role)
-{
+static int64_t add_user(struct fixture *f, const char *name, enum account_role role) {
     int64_t id = 0;
-    OK(f, account_user_create(f->ac, str_from(name), STR("correct horse"), role, &root, &id, &f->err));
+    OK(f,
+       account_user_create(f->ac, str_from(name), STR("correct horse"), role, &root, &id, &f->err));
     return id;
 }
 
-static bool login(struct fixture *f, const char *name, const char *password, const char *peer, char *secret)
-{
+static bool login(struct fixture *f, const char *name, const char *password, const char *peer,
+                  char *secret) {
     struct account_principal p;
-    return account_login(f->ac, str_from(name), str_from(password), str_from(peer), &f->a, &p, secret, &f->err);
+    return account_login(f->ac, str_from(name), str_from(password), str_from(peer), &f->a, &p,
+                         secret, &f->err);
 }
 
-static void login_and_session(void **state)
-{
+static void login_and_session(void **state) {
     struct fixture *f = *state;
     struct account_principal p, q;
     char secret[ACCOUNT_SECRET_BYTES];
     int64_t id = add_user(f, "mika", ACCOUNT_ROLE_EDITOR);
-    OK(f, account_login(f->ac, STR("MIKA"), STR("correct horse"), STR("10.0.0.2"), &f->a, &p, secret, &f->err));
+    OK(f, account_login(f->ac, STR("MIKA"), STR("correct horse"), STR("10.0.0.2"), &f->a, &p,
+                        secret, &f->err));
     assert_int_equal(p.kind, ACCOUNT_SESSION);
     assert_int_equal(p.id, id);
     assert_true(str_eqz(p.name, "mika"));
@@ -104,7 +103,8 @@ static void login_and_session(void **state)
     struct account_principal token = {.kind = ACCOUNT_TOKEN};
     assert_false(account_csrf_ok(&token, STR("")));
     secret[3] = secret[3] == 'A' ? 'B' : 'A';
-    FAILS(f, account_session_lookup(f->ac, str_from(secret), &f->a, &q, &f->err), ERR_UNAUTHENTICATED);
+    FAILS(f, account_session_lookup(f->ac, str_from(secret), &f->a, &q, &f->err),
+          ERR_UNAUTHENTICATED);
     FAILS(f, account_session_lookup(f->ac, STR("short"), &f->a, &q, &f->err), ERR_UNAUTHENTICATED);
     FAILS(f, login(f, "mika", "wrong horse", "10.0.0.2", secret), ERR_UNAUTHENTICATED);
     char wrong_password[ERR_MESSAGE_BYTES_MAX];
@@ -113,39 +113,40 @@ static void login_and_session(void **state)
     assert_string_equal(f->err.message, wrong_password); /* does not tell who exists */
 }
 
-static void logout(void **state)
-{
+static void logout(void **state) {
     struct fixture *f = *state;
     struct account_principal p;
     char secret[ACCOUNT_SECRET_BYTES];
     add_user(f, "mika", ACCOUNT_ROLE_ADMIN);
     OK(f, login(f, "mika", "correct horse", "10.0.0.2", secret));
     OK(f, account_session_end(f->ac, str_from(secret), &f->err));
-    FAILS(f, account_session_lookup(f->ac, str_from(secret), &f->a, &p, &f->err), ERR_UNAUTHENTICATED);
+    FAILS(f, account_session_lookup(f->ac, str_from(secret), &f->a, &p, &f->err),
+          ERR_UNAUTHENTICATED);
     OK(f, account_session_end(f->ac, str_from(secret), &f->err));
     OK(f, account_session_end(f->ac, STR("nonsense"), &f->err));
 }
 
-static void sessions_expire(void **state)
-{
+static void sessions_expire(void **state) {
     struct fixture *f = *state;
     struct account_principal p;
     char secret[ACCOUNT_SECRET_BYTES], idle[ACCOUNT_SECRET_BYTES];
     add_user(f, "mika", ACCOUNT_ROLE_ADMIN);
     OK(f, login(f, "mika", "correct horse", "10.0.0.2", secret));
     OK(f, login(f, "mika", "correct horse", "10.0.0.2", idle));
-    for (int hours = 0; hours < 7 * 24 - 1; hours++) { /* used every hour: lives for the absolute time */
+    for (int hours = 0; hours < 7 * 24 - 1;
+         hours++) { /* used every hour: lives for the absolute time */
         clock_manual_advance(&f->manual, DUR_S(3600));
         OK(f, account_session_lookup(f->ac, str_from(secret), &f->a, &p, &f->err));
         if (hours == 24)
-            FAILS(f, account_session_lookup(f->ac, str_from(idle), &f->a, &p, &f->err), ERR_UNAUTHENTICATED);
+            FAILS(f, account_session_lookup(f->ac, str_from(idle), &f->a, &p, &f->err),
+                  ERR_UNAUTHENTICATED);
     }
     clock_manual_advance(&f->manual, DUR_S(3600));
-    FAILS(f, account_session_lookup(f->ac, str_from(secret), &f->a, &p, &f->err), ERR_UNAUTHENTICATED);
+    FAILS(f, account_session_lookup(f->ac, str_from(secret), &f->a, &p, &f->err),
+          ERR_UNAUTHENTICATED);
 }
 
-static void logins_are_throttled(void **state)
-{
+static void logins_are_throttled(void **state) {
     struct fixture *f = *state;
     char secret[ACCOUNT_SECRET_BYTES];
     add_user(f, "mika", ACCOUNT_ROLE_ADMIN);
@@ -153,7 +154,8 @@ static void logins_are_throttled(void **state)
         FAILS(f, login(f, "mika", "guess", "6.6.6.6", secret), ERR_UNAUTHENTICATED);
     FAILS(f, login(f, "Mika", "correct horse", "6.6.6.6", secret), ERR_LIMITED);
     assert_int_equal(account_login_wait_s(f->ac, STR("mika"), STR("6.6.6.6")), 15 * 60);
-    OK(f, login(f, "mika", "correct horse", "10.0.0.2", secret)); /* the owner is not locked out by a stranger */
+    OK(f, login(f, "mika", "correct horse", "10.0.0.2",
+                secret)); /* the owner is not locked out by a stranger */
     clock_manual_advance(&f->manual, DUR_S(15 * 60));
     assert_int_equal(account_login_wait_s(f->ac, STR("mika"), STR("6.6.6.6")), 0);
     OK(f, login(f, "mika", "correct horse", "6.6.6.6", secret));
@@ -165,14 +167,14 @@ static void logins_are_throttled(void **state)
     FAILS(f, login(f, "mika", "correct horse", "7.7.7.7", secret), ERR_LIMITED);
 }
 
-static void first_user_only_once(void **state)
-{
+static void first_user_only_once(void **state) {
     struct fixture *f = *state;
     int64_t n = -1, id;
     OK(f, account_user_count(f->ac, &n, &f->err));
     assert_int_equal(n, 0);
     OK(f, account_user_create_first(f->ac, STR("owner"), STR("long enough"), NULL, &id, &f->err));
-    FAILS(f, account_user_create_first(f->ac, STR("other"), STR("long enough"), NULL, &id, &f->err), ERR_CONFLICT);
+    FAILS(f, account_user_create_first(f->ac, STR("other"), STR("long enough"), NULL, &id, &f->err),
+          ERR_CONFLICT);
     struct account_user *v;
     size_t count;
     OK(f, account_user_list(f->ac, &f->a, &v, &count, &f->err));
@@ -181,17 +183,31 @@ static void first_user_only_once(void **state)
     assert_int_equal(v[0].last_login_ms, 0);
 }
 
-static void users_are_managed(void **state)
-{
+static void users_are_managed(void **state) {
     struct fixture *f = *state;
     char secret[ACCOUNT_SECRET_BYTES], other[ACCOUNT_SECRET_BYTES];
     struct account_principal p;
     int64_t a = add_user(f, "a", ACCOUNT_ROLE_ADMIN), b = add_user(f, "b", ACCOUNT_ROLE_VIEWER), id;
-    FAILS(f, account_user_create(f->ac, STR("A"), STR("correct horse"), ACCOUNT_ROLE_ADMIN, NULL, &id, &f->err), ERR_CONFLICT);
-    FAILS(f, account_user_create(f->ac, STR("c d"), STR("correct horse"), ACCOUNT_ROLE_ADMIN, NULL, &id, &f->err), ERR_BAD_INPUT);
-    FAILS(f, account_user_create(f->ac, STR(""), STR("correct horse"), ACCOUNT_ROLE_ADMIN, NULL, &id, &f->err), ERR_BAD_INPUT);
-    FAILS(f, account_user_create(f->ac, STR("c"), STR("short"), ACCOUNT_ROLE_ADMIN, NULL, &id, &f->err), ERR_BAD_INPUT);
-    FAILS(f, account_user_create(f->ac, STR("c"), STR("correct horse"), ACCOUNT_ROLE_NONE, NULL, &id, &f->err), ERR_BAD_INPUT);
+    FAILS(f,
+          account_user_create(f->ac, STR("A"), STR("correct horse"), ACCOUNT_ROLE_ADMIN, NULL, &id,
+                              &f->err),
+          ERR_CONFLICT);
+    FAILS(f,
+          account_user_create(f->ac, STR("c d"), STR("correct horse"), ACCOUNT_ROLE_ADMIN, NULL,
+                              &id, &f->err),
+          ERR_BAD_INPUT);
+    FAILS(f,
+          account_user_create(f->ac, STR(""), STR("correct horse"), ACCOUNT_ROLE_ADMIN, NULL, &id,
+                              &f->err),
+          ERR_BAD_INPUT);
+    FAILS(
+        f,
+        account_user_create(f->ac, STR("c"), STR("short"), ACCOUNT_ROLE_ADMIN, NULL, &id, &f->err),
+        ERR_BAD_INPUT);
+    FAILS(f,
+          account_user_create(f->ac, STR("c"), STR("correct horse"), ACCOUNT_ROLE_NONE, NULL, &id,
+                              &f->err),
+          ERR_BAD_INPUT);
     FAILS(f, account_user_delete(f->ac, a, &root, &f->err), ERR_CONFLICT); /* the last admin */
     FAILS(f, account_user_set_role(f->ac, a, ACCOUNT_ROLE_VIEWER, &root, &f->err), ERR_CONFLICT);
     FAILS(f, account_user_delete(f->ac, 999, &root, &f->err), ERR_NOT_FOUND);
@@ -201,32 +217,42 @@ static void users_are_managed(void **state)
     OK(f, account_session_lookup(f->ac, str_from(secret), &f->a, &p, &f->err));
     assert_int_equal(p.role, ACCOUNT_ROLE_ADMIN);
     OK(f, account_user_set_password(f->ac, STR("b"), STR("another horse"), &root, &f->err));
-    FAILS(f, account_session_lookup(f->ac, str_from(secret), &f->a, &p, &f->err), ERR_UNAUTHENTICATED);
+    FAILS(f, account_session_lookup(f->ac, str_from(secret), &f->a, &p, &f->err),
+          ERR_UNAUTHENTICATED);
     OK(f, login(f, "b", "another horse", "x", secret));
-    FAILS(f, account_user_set_password(f->ac, STR("zz"), STR("another horse"), &root, &f->err), ERR_NOT_FOUND);
+    FAILS(f, account_user_set_password(f->ac, STR("zz"), STR("another horse"), &root, &f->err),
+          ERR_NOT_FOUND);
     OK(f, account_user_delete(f->ac, b, &root, &f->err));
-    FAILS(f, account_session_lookup(f->ac, str_from(secret), &f->a, &p, &f->err), ERR_UNAUTHENTICATED);
+    FAILS(f, account_session_lookup(f->ac, str_from(secret), &f->a, &p, &f->err),
+          ERR_UNAUTHENTICATED);
     OK(f, account_session_lookup(f->ac, str_from(other), &f->a, &p, &f->err));
 }
 
-static void tokens(void **state)
-{
+static void tokens(void **state) {
     struct fixture *f = *state;
     struct account_token t, *v;
     struct account_principal p;
     struct str secret, second;
     size_t n;
     int64_t soon = f->manual.wall_ns / 1000000 + 60000;
-    OK(f, account_token_create(f->ac, STR("grafana"), ACCOUNT_SCOPE_READ, 0, &root, &f->a, &t, &secret, &f->err));
+    OK(f, account_token_create(f->ac, STR("grafana"), ACCOUNT_SCOPE_READ, 0, &root, &f->a, &t,
+                               &secret, &f->err));
     assert_int_equal(secret.n, 47);
     assert_true(str_starts(secret, t.prefix));
     assert_int_equal(t.prefix.n, 10);
-    OK(f, account_token_create(f->ac, STR("sender"), ACCOUNT_SCOPE_WRITE_SERIES | ACCOUNT_SCOPE_AGENT, soon, NULL, &f->a, &t,
-                               &second, &f->err));
-    FAILS(f, account_token_create(f->ac, STR("grafana"), ACCOUNT_SCOPE_READ, 0, &root, &f->a, &t, &secret, &f->err), ERR_CONFLICT);
-    FAILS(f, account_token_create(f->ac, STR("x"), 0, 0, &root, &f->a, &t, &secret, &f->err), ERR_BAD_INPUT);
-    FAILS(f, account_token_create(f->ac, STR("x"), 64, 0, &root, &f->a, &t, &secret, &f->err), ERR_BAD_INPUT);
-    FAILS(f, account_token_create(f->ac, STR("x"), 1, 5, &root, &f->a, &t, &secret, &f->err), ERR_BAD_INPUT);
+    OK(f,
+       account_token_create(f->ac, STR("sender"), ACCOUNT_SCOPE_WRITE_SERIES | ACCOUNT_SCOPE_AGENT,
+                            soon, NULL, &f->a, &t, &second, &f->err));
+    FAILS(f,
+          account_token_create(f->ac, STR("grafana"), ACCOUNT_SCOPE_READ, 0, &root, &f->a, &t,
+                               &secret, &f->err),
+          ERR_CONFLICT);
+    FAILS(f, account_token_create(f->ac, STR("x"), 0, 0, &root, &f->a, &t, &secret, &f->err),
+          ERR_BAD_INPUT);
+    FAILS(f, account_token_create(f->ac, STR("x"), 64, 0, &root, &f->a, &t, &secret, &f->err),
+          ERR_BAD_INPUT);
+    FAILS(f, account_token_create(f->ac, STR("x"), 1, 5, &root, &f->a, &t, &secret, &f->err),
+          ERR_BAD_INPUT);
     OK(f, account_token_lookup(f->ac, second, &f->a, &p, &f->err));
     assert_int_equal(p.kind, ACCOUNT_TOKEN);
     assert_int_equal(p.role, ACCOUNT_ROLE_NONE);
@@ -242,17 +268,19 @@ static void tokens(void **state)
     FAILS(f, account_token_revoke(f->ac, v[1].id, &root, &f->err), ERR_NOT_FOUND);
     clock_manual_advance(&f->manual, DUR_S(61));
     FAILS(f, account_token_lookup(f->ac, second, &f->a, &p, &f->err), ERR_UNAUTHENTICATED);
-    FAILS(f, account_token_lookup(f->ac, STR("hnm_short"), &f->a, &p, &f->err), ERR_UNAUTHENTICATED);
+    FAILS(f, account_token_lookup(f->ac, STR("hnm_short"), &f->a, &p, &f->err),
+          ERR_UNAUTHENTICATED);
 }
 
-static void revoking_counts_at_once_here_and_soon_elsewhere(void **state)
-{
+static void revoking_counts_at_once_here_and_soon_elsewhere(void **state) {
     struct fixture *f = *state;
     struct account_token t;
     struct account_principal p;
     struct str secret;
-    OK(f, account_token_create(f->ac, STR("a"), ACCOUNT_SCOPE_ADMIN, 0, &root, &f->a, &t, &secret, &f->err));
-    struct account *other = account_open(f->state, &f->clock, &f->err); /* as the command line beside a server */
+    OK(f, account_token_create(f->ac, STR("a"), ACCOUNT_SCOPE_ADMIN, 0, &root, &f->a, &t, &secret,
+                               &f->err));
+    struct account *other =
+        account_open(f->state, &f->clock, &f->err); /* as the command line beside a server */
     assert_non_null(other);
     OK(f, account_token_lookup(f->ac, secret, &f->a, &p, &f->err));
     assert_int_equal(p.role, ACCOUNT_ROLE_ADMIN);
@@ -263,15 +291,15 @@ static void revoking_counts_at_once_here_and_soon_elsewhere(void **state)
     account_close(other);
 }
 
-static void secrets_do_not_rest_in_the_clear(void **state)
-{
+static void secrets_do_not_rest_in_the_clear(void **state) {
     struct fixture *f = *state;
     struct account_token t;
     struct account_principal p;
     struct str secret;
     char session[ACCOUNT_SECRET_BYTES];
     add_user(f, "mika", ACCOUNT_ROLE_ADMIN);
-    OK(f, account_token_create(f->ac, STR("a"), ACCOUNT_SCOPE_ADMIN, 0, &root, &f->a, &t, &secret, &f->err));
+    OK(f, account_token_create(f->ac, STR("a"), ACCOUNT_SCOPE_ADMIN, 0, &root, &f->a, &t, &secret,
+                               &f->err));
     OK(f, login(f, "mika", "correct horse", "x", session));
     OK(f, account_token_lookup(f->ac, secret, &f->a, &p, &f->err));
     char **names;
@@ -289,8 +317,7 @@ static void secrets_do_not_rest_in_the_clear(void **state)
     }
 }
 
-static void audit(void **state)
-{
+static void audit(void **state) {
     struct fixture *f = *state;
     struct account_audit *v;
     size_t n;
@@ -321,8 +348,7 @@ static void audit(void **state)
     buf_deinit(&long_text);
 }
 
-static void real_passwords_are_argon2id(void **state)
-{
+static void real_passwords_are_argon2id(void **state) {
     struct fixture *f = *state;
     struct account *real = account_open(f->state, &f->clock, &f->err);
     char hash[128];
@@ -334,8 +360,7 @@ static void real_passwords_are_argon2id(void **state)
     account_close(real);
 }
 
-static void names(void **state)
-{
+static void names(void **state) {
     (void)state;
     unsigned bit;
     enum account_role role;
@@ -344,17 +369,25 @@ static void names(void **state)
     assert_false(account_scope_from_name(STR("root"), &bit));
     assert_false(account_role_from_name(STR("none"), &role));
     assert_true(account_role_from_name(STR("editor"), &role));
-    assert_int_equal(account_scopes_role(ACCOUNT_SCOPE_READ | ACCOUNT_SCOPE_WRITE), ACCOUNT_ROLE_EDITOR);
+    assert_int_equal(account_scopes_role(ACCOUNT_SCOPE_READ | ACCOUNT_SCOPE_WRITE),
+                     ACCOUNT_ROLE_EDITOR);
     assert_int_equal(account_scopes_role(ACCOUNT_SCOPE_AGENT), ACCOUNT_ROLE_NONE);
     assert_string_equal(account_scope_name(ACCOUNT_SCOPE_AGENT), "agent");
 }
 
-int main(void)
-{
+int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-    const struct CMUnitTest tests[] = {T(login_and_session), T(logout), T(sessions_expire), T(logins_are_throttled),
-                                       T(first_user_only_once), T(users_are_managed), T(tokens),
-                                       T(revoking_counts_at_once_here_and_soon_elsewhere), T(secrets_do_not_rest_in_the_clear),
-                                       T(audit), T(real_passwords_are_argon2id), T(names)};
+    const struct CMUnitTest tests[] = {T(login_and_session),
+                                       T(logout),
+                                       T(sessions_expire),
+                                       T(logins_are_throttled),
+                                       T(first_user_only_once),
+                                       T(users_are_managed),
+                                       T(tokens),
+                                       T(revoking_counts_at_once_here_and_soon_elsewhere),
+                                       T(secrets_do_not_rest_in_the_clear),
+                                       T(audit),
+                                       T(real_passwords_are_argon2id),
+                                       T(names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
