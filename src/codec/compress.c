@@ -7,15 +7,15 @@
 
 enum flavour { FLAVOUR_GZIP, FLAVOUR_ZLIB, FLAVOUR_RAW };
 
-static bool too_large(const char *what, size_t bytes_max, struct err *err)
-{
-    return err_set(err, ERR_TOO_LARGE, "%s data grows past the limit of %zu bytes when decompressed", what, bytes_max);
+static bool too_large(const char *what, size_t bytes_max, struct err *err) {
+    return err_set(err, ERR_TOO_LARGE,
+                   "%s data grows past the limit of %zu bytes when decompressed", what, bytes_max);
 }
 
 /* One member; *out_used: its bytes in `in`. Doubles the room until it fits or the cap is passed. */
-static bool deflate_member(struct libdeflate_decompressor *d, enum flavour flavour, struct str in, size_t out_start,
-                           size_t bytes_max, struct buf *out, size_t *out_used, struct err *err)
-{
+static bool deflate_member(struct libdeflate_decompressor *d, enum flavour flavour, struct str in,
+                           size_t out_start, size_t bytes_max, struct buf *out, size_t *out_used,
+                           struct err *err) {
     static const char *const names[] = {"gzip", "deflate", "deflate"};
     size_t produced = out->n - out_start, left = bytes_max - produced;
     size_t room = in.n > left / 4 ? left : in.n * 4;
@@ -40,15 +40,16 @@ static bool deflate_member(struct libdeflate_decompressor *d, enum flavour flavo
             return true;
         }
         if (r != LIBDEFLATE_INSUFFICIENT_SPACE)
-            return err_set(err, ERR_BAD_INPUT, "the body is not valid %s data (damaged or cut short)", names[flavour]);
+            return err_set(err, ERR_BAD_INPUT,
+                           "the body is not valid %s data (damaged or cut short)", names[flavour]);
         if (room >= left)
             return too_large(names[flavour], bytes_max, err);
         room = room > left / 2 ? left : room * 2;
     }
 }
 
-static bool deflate_all(enum flavour flavour, struct str in, size_t bytes_max, struct buf *out, struct err *err)
-{
+static bool deflate_all(enum flavour flavour, struct str in, size_t bytes_max, struct buf *out,
+                        struct err *err) {
     struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
     if (!d)
         return err_set(err, ERR_INTERNAL, "no memory for a decompressor");
@@ -68,20 +69,17 @@ static bool deflate_all(enum flavour flavour, struct str in, size_t bytes_max, s
     return ok;
 }
 
-bool compress_gunzip(struct str in, size_t bytes_max, struct buf *out, struct err *err)
-{
+bool compress_gunzip(struct str in, size_t bytes_max, struct buf *out, struct err *err) {
     return deflate_all(FLAVOUR_GZIP, in, bytes_max, out, err);
 }
 
-bool compress_inflate(struct str in, size_t bytes_max, struct buf *out, struct err *err)
-{
+bool compress_inflate(struct str in, size_t bytes_max, struct buf *out, struct err *err) {
     bool zlib = in.n >= 2 && (in.p[0] & 0x0f) == 8 &&
                 (((unsigned char)in.p[0] << 8) | (unsigned char)in.p[1]) % 31 == 0;
     return deflate_all(zlib ? FLAVOUR_ZLIB : FLAVOUR_RAW, in, bytes_max, out, err);
 }
 
-bool compress_unzstd(struct str in, size_t bytes_max, struct buf *out, struct err *err)
-{
+bool compress_unzstd(struct str in, size_t bytes_max, struct buf *out, struct err *err) {
     ZSTD_DStream *z = ZSTD_createDStream();
     if (!z)
         return err_set(err, ERR_INTERNAL, "no memory for a decompressor");
@@ -100,7 +98,8 @@ bool compress_unzstd(struct str in, size_t bytes_max, struct buf *out, struct er
         ZSTD_outBuffer to = {out->p + out->n, step, 0};
         more = ZSTD_decompressStream(z, &to, &from);
         if (ZSTD_isError(more))
-            ok = err_set(err, ERR_BAD_INPUT, "the body is not valid zstd data: %s", ZSTD_getErrorName(more));
+            ok = err_set(err, ERR_BAD_INPUT, "the body is not valid zstd data: %s",
+                         ZSTD_getErrorName(more));
         else if (to.pos > left)
             ok = too_large("zstd", bytes_max, err);
         else if (to.pos == 0 && from.pos == in_before && more)
@@ -116,12 +115,13 @@ bool compress_unzstd(struct str in, size_t bytes_max, struct buf *out, struct er
     return ok;
 }
 
-bool compress_decode(struct str encoding, struct str in, size_t bytes_max, struct buf *out, struct err *err)
-{
+bool compress_decode(struct str encoding, struct str in, size_t bytes_max, struct buf *out,
+                     struct err *err) {
     encoding = str_trim(encoding);
     if (encoding.n == 0 || str_eq_nocase(encoding, STR("identity"))) {
         if (in.n > bytes_max)
-            return err_set(err, ERR_TOO_LARGE, "the body has %zu bytes, the limit is %zu", in.n, bytes_max);
+            return err_set(err, ERR_TOO_LARGE, "the body has %zu bytes, the limit is %zu", in.n,
+                           bytes_max);
         buf_puts(out, in);
         return buf_ok(out) || err_set(err, ERR_INTERNAL, "no memory for a body of %zu bytes", in.n);
     }
@@ -131,12 +131,13 @@ bool compress_decode(struct str encoding, struct str in, size_t bytes_max, struc
         return compress_inflate(in, bytes_max, out, err);
     if (str_eq_nocase(encoding, STR("zstd")))
         return compress_unzstd(in, bytes_max, out, err);
-    return err_set(err, ERR_UNSUPPORTED, "Content-Encoding \"%.*s\" is not supported; send gzip, deflate, zstd or identity",
-                   STR_FMT(encoding));
+    return err_set(
+        err, ERR_UNSUPPORTED,
+        "Content-Encoding \"%.*s\" is not supported; send gzip, deflate, zstd or identity",
+        STR_FMT(encoding));
 }
 
-bool compress_gzip(struct str in, int level, struct buf *out, struct err *err)
-{
+bool compress_gzip(struct str in, int level, struct buf *out, struct err *err) {
     struct libdeflate_compressor *c = libdeflate_alloc_compressor(level);
     if (!c)
         return err_set(err, ERR_INTERNAL, "no memory for a compressor");
@@ -151,8 +152,7 @@ bool compress_gzip(struct str in, int level, struct buf *out, struct err *err)
     return true;
 }
 
-bool compress_zstd(struct str in, int level, struct buf *out, struct err *err)
-{
+bool compress_zstd(struct str in, int level, struct buf *out, struct err *err) {
     size_t bound = ZSTD_compressBound(in.n);
     if (!buf_reserve(out, bound + 1))
         return err_set(err, ERR_INTERNAL, "no memory to compress %zu bytes", in.n);

@@ -1,19 +1,13 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include "codec/corpus_testlib.h"
-#include "codec/compress_fuzz.c"
+#include "base/base_testlib.h"
 #include "codec/compress.h"
+#include "codec/compress_fuzz.c"
+#include "codec/corpus_testlib.h"
 
 #include <zlib.h>
 
 #include <stdlib.h>
 
-static struct str sample(struct buf *b, size_t n)
-{
+static struct str sample(struct buf *b, size_t n) {
     buf_reset(b);
     uint32_t x = 12345;
     while (b->n < n) {
@@ -25,8 +19,7 @@ static struct str sample(struct buf *b, size_t n)
 
 typedef bool (*decode_fn)(struct str, size_t, struct buf *, struct err *);
 
-static void round_trip(decode_fn decode, struct str packed, struct str plain)
-{
+static void round_trip(decode_fn decode, struct str packed, struct str plain) {
     struct buf out = BUF_INIT;
     struct err err;
     buf_putz(&out, "head");
@@ -47,8 +40,7 @@ static void round_trip(decode_fn decode, struct str packed, struct str plain)
     buf_deinit(&out);
 }
 
-static void test_round_trips(void **state)
-{
+static void test_round_trips(void **state) {
     (void)state;
     struct buf text = BUF_INIT, packed = BUF_INIT;
     struct err err;
@@ -64,16 +56,17 @@ static void test_round_trips(void **state)
         uLongf n = compressBound(plain.n);
         buf_reset(&packed);
         assert_true(buf_reserve(&packed, n));
-        assert_int_equal(compress2((Bytef *)packed.p, &n, (const Bytef *)plain.p, plain.n, 6), Z_OK);
+        assert_int_equal(compress2((Bytef *)packed.p, &n, (const Bytef *)plain.p, plain.n, 6),
+                         Z_OK);
         round_trip(compress_inflate, str_make(packed.p, n), plain);
-        round_trip(compress_inflate, str_make(packed.p + 2, n - 6), plain); /* raw, as some senders have it */
+        round_trip(compress_inflate, str_make(packed.p + 2, n - 6),
+                   plain); /* raw, as some senders have it */
     }
     buf_deinit(&text);
     buf_deinit(&packed);
 }
 
-static void test_bombs_and_names(void **state)
-{
+static void test_bombs_and_names(void **state) {
     (void)state;
     struct buf zeros = BUF_INIT, packed = BUF_INIT, out = BUF_INIT;
     struct err err;
@@ -91,7 +84,8 @@ static void test_bombs_and_names(void **state)
     assert_true(out.cap < (4 << 20));
     /* two members make one text */
     buf_reset(&packed);
-    assert_true(compress_gzip(STR("one "), 6, &packed, &err) && compress_gzip(STR("two"), 6, &packed, &err));
+    assert_true(compress_gzip(STR("one "), 6, &packed, &err) &&
+                compress_gzip(STR("two"), 6, &packed, &err));
     buf_reset(&out);
     assert_true(compress_decode(STR(" GZIP "), buf_view(&packed), 100, &out, &err));
     assert_true(str_eqz(buf_view(&out), "one two"));
@@ -108,14 +102,14 @@ static void test_bombs_and_names(void **state)
     buf_deinit(&out);
 }
 
-static void test_corpus(void **state)
-{
+static void test_corpus(void **state) {
     (void)state;
     assert_true(corpus_replay(TESTDATA_DIR "/compress", LLVMFuzzerTestOneInput) >= 6);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_corpus), cmocka_unit_test(test_round_trips), cmocka_unit_test(test_bombs_and_names)};
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_corpus),
+                                       cmocka_unit_test(test_round_trips),
+                                       cmocka_unit_test(test_bombs_and_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

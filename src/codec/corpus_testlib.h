@@ -1,4 +1,5 @@
-/* corpus_testlib.h - for unit tests: a fuzz target's corpus, replayed. The test includes the target's source. */
+/* corpus_testlib.h - for unit tests: a fuzz target's corpus, replayed. The test includes the
+ * target's source. */
 #ifndef CODEC_CORPUS_TESTLIB_H
 #define CODEC_CORPUS_TESTLIB_H
 
@@ -9,8 +10,7 @@
 #include <stdlib.h>
 
 /* How many files of dir were given to one(). */
-static inline size_t corpus_replay(const char *dir, int (*one)(const uint8_t *, size_t))
-{
+static inline size_t corpus_replay(const char *dir, int (*one)(const uint8_t *, size_t)) {
     enum { FILE_BYTES_MAX = 1 << 20 };
     char path[1024];
     size_t count = 0;

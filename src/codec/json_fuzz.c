@@ -5,8 +5,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static void write_value(struct jsonw *w, const struct jsonr *v)
-{
+static void write_value(struct jsonw *w, const struct jsonr *v) {
     struct str s;
     int64_t i;
     double f;
@@ -48,13 +47,13 @@ static void write_value(struct jsonw *w, const struct jsonr *v)
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     struct err err;
     struct jsonr_doc *doc = jsonr_parse(str_make((const char *)data, n), &err);
     if (!doc)
         return 0;
-    /* Numbers may change their spelling once (-0, integers past 63 bits), members their places; then all is settled. */
+    /* Numbers may change their spelling once (-0, integers past 63 bits), members their places;
+     * then all is settled. */
     struct buf text[3] = {BUF_INIT, BUF_INIT, BUF_INIT};
     for (int i = 0; i < 3; i++) {
         struct jsonw w = JSONW_INIT(&text[i]);

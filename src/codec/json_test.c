@@ -1,18 +1,12 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include "codec/corpus_testlib.h"
-#include "codec/json_fuzz.c"
+#include "base/base_testlib.h"
 #include "base/limits.h"
+#include "codec/corpus_testlib.h"
 #include "codec/json.h"
+#include "codec/json_fuzz.c"
 
 #include <math.h>
 
-static void test_write(void **state)
-{
+static void test_write(void **state) {
     (void)state;
     struct buf b = BUF_INIT;
     struct jsonw w = JSONW_INIT(&b);
@@ -37,9 +31,12 @@ static void test_write(void **state)
     jsonw_end(&w);
     jsonw_ktime(&w, "t", 1500);
     jsonw_end(&w);
-    assert_string_equal(b.p, "{\"s\":\"a\\\"b\\\\c\\n\\t\\u0001/\xe7\x81\xab\",\"bad\":\"x\xef\xbf\xbd\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\","
-                             "\"list\":[-9223372036854775808,18446744073709551615,0.1,1e+300,null,true,null,null,{},[],"
-                             "{\"r\":1},\"7-x\"],\"t\":\"1970-01-01T00:00:01.500Z\"}");
+    assert_string_equal(
+        b.p,
+        "{\"s\":\"a\\\"b\\\\c\\n\\t\\u0001/"
+        "\xe7\x81\xab\",\"bad\":\"x\xef\xbf\xbd\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\","
+        "\"list\":[-9223372036854775808,18446744073709551615,0.1,1e+300,null,true,null,null,{},[],"
+        "{\"r\":1},\"7-x\"],\"t\":\"1970-01-01T00:00:01.500Z\"}");
     struct err err;
     struct jsonr_doc *doc = jsonr_parse(STR("{\"a\":1}"), &err);
     assert_non_null(doc);
@@ -47,11 +44,12 @@ static void test_write(void **state)
     buf_deinit(&b);
 }
 
-static void test_read(void **state)
-{
+static void test_read(void **state) {
     (void)state;
     struct err err;
-    struct jsonr_doc *doc = jsonr_parse(STR("{\"s\":\"x\\u00e9\",\"n\":3,\"f\":2.5,\"b\":true,\"z\":null,\"a\":[1,\"2\"],\"o\":{\"k\":\"v\"}}"), &err);
+    struct jsonr_doc *doc = jsonr_parse(STR("{\"s\":\"x\\u00e9\",\"n\":3,\"f\":2.5,\"b\":true,"
+                                            "\"z\":null,\"a\":[1,\"2\"],\"o\":{\"k\":\"v\"}}"),
+                                        &err);
     assert_non_null(doc);
     const struct jsonr *r = jsonr_root(doc);
     assert_int_equal(jsonr_type(r), JSONR_OBJECT);
@@ -86,8 +84,7 @@ static void test_read(void **state)
     jsonr_free(doc);
 }
 
-static void refuse(const char *text, uint32_t line, uint32_t column)
-{
+static void refuse(const char *text, uint32_t line, uint32_t column) {
     struct err err;
     struct jsonr_doc *doc = jsonr_parse(str_from(text), &err);
     if (doc)
@@ -96,8 +93,7 @@ static void refuse(const char *text, uint32_t line, uint32_t column)
     assert_int_equal(err.column, column);
 }
 
-static void test_refused(void **state)
-{
+static void test_refused(void **state) {
     (void)state;
     refuse("", 1, 1);
     refuse("{\n \"a\": }", 2, 7);
@@ -123,14 +119,13 @@ static void test_refused(void **state)
     buf_deinit(&b);
 }
 
-static void test_corpus(void **state)
-{
+static void test_corpus(void **state) {
     (void)state;
     assert_true(corpus_replay(TESTDATA_DIR "/json", LLVMFuzzerTestOneInput) >= 5);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_corpus), cmocka_unit_test(test_write), cmocka_unit_test(test_read), cmocka_unit_test(test_refused)};
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_corpus), cmocka_unit_test(test_write),
+                                       cmocka_unit_test(test_read), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,8 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
-static void before_value(struct jsonw *w)
-{
+static void before_value(struct jsonw *w) {
     if (w->after_key) {
         w->after_key = false;
         return;
@@ -21,8 +20,7 @@ static void before_value(struct jsonw *w)
     w->has_item |= bit;
 }
 
-static void open_container(struct jsonw *w, bool object)
-{
+static void open_container(struct jsonw *w, bool object) {
     before_value(w);
     assert(w->depth < JSONW_DEPTH_MAX);
     uint64_t bit = UINT64_C(1) << w->depth++;
@@ -31,27 +29,28 @@ static void open_container(struct jsonw *w, bool object)
     buf_putc(w->out, object ? '{' : '[');
 }
 
-void jsonw_object(struct jsonw *w) { open_container(w, true); }
-void jsonw_array(struct jsonw *w) { open_container(w, false); }
+void jsonw_object(struct jsonw *w) {
+    open_container(w, true);
+}
+void jsonw_array(struct jsonw *w) {
+    open_container(w, false);
+}
 
-void jsonw_end(struct jsonw *w)
-{
+void jsonw_end(struct jsonw *w) {
     assert(w->depth > 0 && !w->after_key);
     uint64_t bit = UINT64_C(1) << --w->depth;
     buf_putc(w->out, w->is_object & bit ? '}' : ']');
 }
 
 /* Length of the UTF-8 sequence at p, 0 when it is not one. */
-static size_t utf8_length(const unsigned char *p, size_t left)
-{
+static size_t utf8_length(const unsigned char *p, size_t left) {
     size_t n = *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
     if (*p < 0xc2 || *p > 0xf4 || left < n || !str_is_utf8(str_make((const char *)p, n)))
         return 0;
     return n;
 }
 
-static void escape_control(struct buf *out, unsigned char c)
-{
+static void escape_control(struct buf *out, unsigned char c) {
     static const char hex[] = "0123456789abcdef";
     switch (c) {
     case '"':
@@ -76,8 +75,7 @@ static void escape_control(struct buf *out, unsigned char c)
     }
 }
 
-void jsonw_quote(struct buf *out, struct str s)
-{
+void jsonw_quote(struct buf *out, struct str s) {
     const unsigned char *p = (const unsigned char *)s.p;
     size_t from = 0, i = 0;
     buf_putc(out, '"');
@@ -105,8 +103,7 @@ void jsonw_quote(struct buf *out, struct str s)
     buf_putc(out, '"');
 }
 
-void jsonw_key_str(struct jsonw *w, struct str key)
-{
+void jsonw_key_str(struct jsonw *w, struct str key) {
     uint64_t bit = w->depth ? UINT64_C(1) << (w->depth - 1) : 0;
     assert(w->depth && (w->is_object & bit) && !w->after_key);
     if (w->has_item & bit)
@@ -117,24 +114,23 @@ void jsonw_key_str(struct jsonw *w, struct str key)
     w->after_key = true;
 }
 
-void jsonw_key(struct jsonw *w, const char *key) { jsonw_key_str(w, str_from(key)); }
+void jsonw_key(struct jsonw *w, const char *key) {
+    jsonw_key_str(w, str_from(key));
+}
 
-void jsonw_str(struct jsonw *w, struct str s)
-{
+void jsonw_str(struct jsonw *w, struct str s) {
     before_value(w);
     jsonw_quote(w->out, s);
 }
 
-void jsonw_z(struct jsonw *w, const char *z)
-{
+void jsonw_z(struct jsonw *w, const char *z) {
     if (z)
         jsonw_str(w, str_from(z));
     else
         jsonw_null(w);
 }
 
-void jsonw_printf(struct jsonw *w, const char *fmt, ...)
-{
+void jsonw_printf(struct jsonw *w, const char *fmt, ...) {
     char tmp[1024];
     va_list ap;
     va_start(ap, fmt);
@@ -144,20 +140,17 @@ void jsonw_printf(struct jsonw *w, const char *fmt, ...)
     jsonw_str(w, str_make(tmp, len));
 }
 
-void jsonw_i64(struct jsonw *w, int64_t v)
-{
+void jsonw_i64(struct jsonw *w, int64_t v) {
     before_value(w);
     buf_i64(w->out, v);
 }
 
-void jsonw_u64(struct jsonw *w, uint64_t v)
-{
+void jsonw_u64(struct jsonw *w, uint64_t v) {
     before_value(w);
     buf_u64(w->out, v);
 }
 
-void jsonw_f64(struct jsonw *w, double v)
-{
+void jsonw_f64(struct jsonw *w, double v) {
     before_value(w);
     if (isfinite(v))
         buf_f64_g(w->out, v);
@@ -165,82 +158,69 @@ void jsonw_f64(struct jsonw *w, double v)
         buf_put(w->out, "null", 4);
 }
 
-void jsonw_bool(struct jsonw *w, bool v)
-{
+void jsonw_bool(struct jsonw *w, bool v) {
     before_value(w);
     buf_putz(w->out, v ? "true" : "false");
 }
 
-void jsonw_null(struct jsonw *w)
-{
+void jsonw_null(struct jsonw *w) {
     before_value(w);
     buf_put(w->out, "null", 4);
 }
 
-void jsonw_raw(struct jsonw *w, struct str json)
-{
+void jsonw_raw(struct jsonw *w, struct str json) {
     before_value(w);
     buf_puts(w->out, json);
 }
 
-void jsonw_time(struct jsonw *w, int64_t ts_ms)
-{
+void jsonw_time(struct jsonw *w, int64_t ts_ms) {
     before_value(w);
     buf_putc(w->out, '"');
     time_format_rfc3339(w->out, ts_ms);
     buf_putc(w->out, '"');
 }
 
-void jsonw_kstr(struct jsonw *w, const char *key, struct str s)
-{
+void jsonw_kstr(struct jsonw *w, const char *key, struct str s) {
     jsonw_key(w, key);
     jsonw_str(w, s);
 }
 
-void jsonw_kz(struct jsonw *w, const char *key, const char *z)
-{
+void jsonw_kz(struct jsonw *w, const char *key, const char *z) {
     jsonw_key(w, key);
     jsonw_z(w, z);
 }
 
-void jsonw_ki64(struct jsonw *w, const char *key, int64_t v)
-{
+void jsonw_ki64(struct jsonw *w, const char *key, int64_t v) {
     jsonw_key(w, key);
     jsonw_i64(w, v);
 }
 
-void jsonw_ku64(struct jsonw *w, const char *key, uint64_t v)
-{
+void jsonw_ku64(struct jsonw *w, const char *key, uint64_t v) {
     jsonw_key(w, key);
     jsonw_u64(w, v);
 }
 
-void jsonw_kf64(struct jsonw *w, const char *key, double v)
-{
+void jsonw_kf64(struct jsonw *w, const char *key, double v) {
     jsonw_key(w, key);
     jsonw_f64(w, v);
 }
 
-void jsonw_kbool(struct jsonw *w, const char *key, bool v)
-{
+void jsonw_kbool(struct jsonw *w, const char *key, bool v) {
     jsonw_key(w, key);
     jsonw_bool(w, v);
 }
 
-void jsonw_ktime(struct jsonw *w, const char *key, int64_t ts_ms)
-{
+void jsonw_ktime(struct jsonw *w, const char *key, int64_t ts_ms) {
     jsonw_key(w, key);
     jsonw_time(w, ts_ms);
 }
 
-void jsonw_kobject(struct jsonw *w, const char *key)
-{
+void jsonw_kobject(struct jsonw *w, const char *key) {
     jsonw_key(w, key);
     jsonw_object(w);
 }
 
-void jsonw_karray(struct jsonw *w, const char *key)
-{
+void jsonw_karray(struct jsonw *w, const char *key) {
     jsonw_key(w, key);
     jsonw_array(w);
 }

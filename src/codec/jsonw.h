@@ -1,4 +1,5 @@
-/* jsonw.h - writes JSON into a buf: commas and escapes are placed by the writer, the cap is the buf's.
+/* jsonw.h - writes JSON into a buf: commas and escapes are placed by the writer, the cap is the
+ * buf's.
  *
  *   struct jsonw w = JSONW_INIT(&buf);
  *   jsonw_object(&w);
@@ -6,9 +7,9 @@
  *   jsonw_kstr(&w, "name", name);
  *   jsonw_end(&w);
  *
- * Strings need not be valid UTF-8: a bad byte becomes U+FFFD, so the output always is. NaN and infinities
- * have no JSON form: jsonw_f64 writes null. Nesting past JSONW_DEPTH_MAX is a programmer error (assert).
- * Errors: only the buf's sticky failure. One thread. Source: RFC 8259.
+ * Strings need not be valid UTF-8: a bad byte becomes U+FFFD, so the output always is. NaN and
+ * infinities have no JSON form: jsonw_f64 writes null. Nesting past JSONW_DEPTH_MAX is a programmer
+ * error (assert). Errors: only the buf's sticky failure. One thread. Source: RFC 8259.
  */
 #ifndef CODEC_JSONW_H
 #define CODEC_JSONW_H
@@ -33,7 +34,8 @@ void jsonw_key(struct jsonw *w, const char *key);
 void jsonw_key_str(struct jsonw *w, struct str key);
 void jsonw_str(struct jsonw *w, struct str s);
 void jsonw_z(struct jsonw *w, const char *z); /* NULL: null */
-void jsonw_printf(struct jsonw *w, const char *fmt, ...) PRINTF_LIKE(2, 3); /* a string, at most 1 KiB */
+void jsonw_printf(struct jsonw *w, const char *fmt, ...)
+    PRINTF_LIKE(2, 3); /* a string, at most 1 KiB */
 void jsonw_i64(struct jsonw *w, int64_t v);
 void jsonw_u64(struct jsonw *w, uint64_t v);
 void jsonw_f64(struct jsonw *w, double v);

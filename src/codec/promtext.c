@@ -4,8 +4,7 @@
 
 enum { TOKEN_BYTES_MAX = 400 }; /* no number is longer */
 
-bool promtext_format_of(struct str content_type, enum promtext_format *out)
-{
+bool promtext_format_of(struct str content_type, enum promtext_format *out) {
     struct str type;
     if (!str_next(&content_type, ';', &type))
         type = (struct str){NULL, 0};
@@ -19,8 +18,8 @@ bool promtext_format_of(struct str content_type, enum promtext_format *out)
     return true;
 }
 
-bool promtext_fail(const struct promtext *p, const char *at, struct err *err, const char *fmt, ...)
-{
+bool promtext_fail(const struct promtext *p, const char *at, struct err *err, const char *fmt,
+                   ...) {
     uint32_t line = 1;
     const char *line_start = p->start;
     for (const char *q = p->start; q < at && q < p->end; q++)
@@ -34,16 +33,17 @@ bool promtext_fail(const struct promtext *p, const char *at, struct err *err, co
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    const char *line_end = at < p->end ? memchr(line_start, '\n', (size_t)(p->end - line_start)) : p->end;
+    const char *line_end =
+        at < p->end ? memchr(line_start, '\n', (size_t)(p->end - line_start)) : p->end;
     if (!line_end)
         line_end = p->end;
     size_t n = (size_t)(line_end - line_start);
-    return err_set_at(err, ERR_BAD_INPUT, line, column, "line %u column %u: %s: \"%.*s\"", line, column, text,
-                      (int)(n > 120 ? 120 : n), line_start);
+    return err_set_at(err, ERR_BAD_INPUT, line, column, "line %u column %u: %s: \"%.*s\"", line,
+                      column, text, (int)(n > 120 ? 120 : n), line_start);
 }
 
-bool promtext_init(struct promtext *p, struct str body, enum promtext_format format, struct arena *a, struct err *err)
-{
+bool promtext_init(struct promtext *p, struct str body, enum promtext_format format,
+                   struct arena *a, struct err *err) {
     const char *start = body.p ? body.p : "";
     *p = (struct promtext){.start = start,
                            .p = start,
@@ -59,30 +59,30 @@ bool promtext_init(struct promtext *p, struct str body, enum promtext_format for
     return true;
 }
 
-void promtext_seek(struct promtext *p, size_t offset)
-{
+void promtext_seek(struct promtext *p, size_t offset) {
     if (offset > (size_t)(p->end - p->start))
         offset = (size_t)(p->end - p->start);
     p->p = p->sample_end = p->start + offset;
 }
 
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
-static bool is_name_start(char c)
-{
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+static bool is_name_start(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':';
 }
-static bool is_name_char(char c) { return is_name_start(c) || (c >= '0' && c <= '9'); }
+static bool is_name_char(char c) {
+    return is_name_start(c) || (c >= '0' && c <= '9');
+}
 
-static const char *skip_blanks(const char *p, const char *end)
-{
+static const char *skip_blanks(const char *p, const char *end) {
     while (p < end && is_blank(*p))
         p++;
     return p;
 }
 
 /* From the opening quote to behind the closing one; NULL when the line ends first. */
-static const char *skip_quoted(const char *p, const char *end)
-{
+static const char *skip_quoted(const char *p, const char *end) {
     for (p++; p < end && *p != '\n'; p++) {
         if (*p == '\\' && p + 1 < end && p[1] != '\n')
             p++;
@@ -93,8 +93,7 @@ static const char *skip_quoted(const char *p, const char *end)
 }
 
 /* From '{' to behind '}'; NULL when the line ends first. */
-static const char *skip_braces(const char *p, const char *end)
-{
+static const char *skip_braces(const char *p, const char *end) {
     for (p++; p < end && *p != '\n';) {
         if (*p == '"') {
             p = skip_quoted(p, end);
@@ -116,21 +115,18 @@ struct label_reader {
     const char *why;
 };
 
-static bool label_fail(struct label_reader *r, const char *why)
-{
+static bool label_fail(struct label_reader *r, const char *why) {
     r->why = why;
     return false;
 }
 
-static void reader_blanks(struct label_reader *r)
-{
+static void reader_blanks(struct label_reader *r) {
     if (!r->strict)
         r->p = skip_blanks(r->p, r->end);
 }
 
 /* A quoted string; without escapes it is borrowed. */
-static bool read_quoted(struct label_reader *r, struct str *out)
-{
+static bool read_quoted(struct label_reader *r, struct str *out) {
     const char *close = skip_quoted(r->p, r->end);
     if (!close)
         return label_fail(r, "a string is not closed with '\"'");
@@ -157,8 +153,7 @@ static bool read_quoted(struct label_reader *r, struct str *out)
     return true;
 }
 
-static bool read_label_name(struct label_reader *r, struct str *out)
-{
+static bool read_label_name(struct label_reader *r, struct str *out) {
     const char *from = r->p;
     if (r->p == r->end || !is_name_start(*r->p) || *r->p == ':')
         return label_fail(r, "expected a label name");
@@ -168,8 +163,8 @@ static bool read_label_name(struct label_reader *r, struct str *out)
     return true;
 }
 
-static bool add_label(struct label_reader *r, struct promtext_parsed *out, struct str name, struct str value)
-{
+static bool add_label(struct label_reader *r, struct promtext_parsed *out, struct str name,
+                      struct str value) {
     if (out->n == LIMIT_LABELS_PER_SERIES)
         return label_fail(r, "more labels than the limit of " /* limits.h */ "64 a series");
     if (name.n == 0 || name.n > LIMIT_LABEL_NAME_BYTES)
@@ -180,13 +175,13 @@ static bool add_label(struct label_reader *r, struct promtext_parsed *out, struc
         if (str_eq(out->l[i].name, name))
             return label_fail(r, "a label name stands twice");
     if (str_eq(name, STR(LABEL_NAME)))
-        return label_fail(r, "__name__ is not written as a label; the metric name stands before the brace");
+        return label_fail(
+            r, "__name__ is not written as a label; the metric name stands before the brace");
     out->l[out->n++] = (struct label){name, value};
     return true;
 }
 
-static bool read_one_label(struct label_reader *r, struct promtext_parsed *out)
-{
+static bool read_one_label(struct label_reader *r, struct promtext_parsed *out) {
     struct str name, value;
     bool quoted = r->p < r->end && *r->p == '"';
     if (!(quoted ? read_quoted(r, &name) : read_label_name(r, &name)))
@@ -194,7 +189,8 @@ static bool read_one_label(struct label_reader *r, struct promtext_parsed *out)
     reader_blanks(r);
     if (quoted && (r->p == r->end || *r->p != '=')) {
         if (out->name.p || out->n || name.n == 0)
-            return label_fail(r, "a quoted metric name stands once, first in the braces, and is not empty");
+            return label_fail(
+                r, "a quoted metric name stands once, first in the braces, and is not empty");
         out->name = name;
         return true;
     }
@@ -207,8 +203,7 @@ static bool read_one_label(struct label_reader *r, struct promtext_parsed *out)
     return read_quoted(r, &value) && add_label(r, out, name, value);
 }
 
-static bool read_braces(struct label_reader *r, struct promtext_parsed *out)
-{
+static bool read_braces(struct label_reader *r, struct promtext_parsed *out) {
     r->p++;
     reader_blanks(r);
     while (r->p < r->end && *r->p != '}') {
@@ -230,9 +225,8 @@ static bool read_braces(struct label_reader *r, struct promtext_parsed *out)
     return true;
 }
 
-bool promtext_parse_series(struct str series, bool strict, struct arena *a, struct promtext_parsed *out,
-                           const char **out_at, const char **out_why)
-{
+bool promtext_parse_series(struct str series, bool strict, struct arena *a,
+                           struct promtext_parsed *out, const char **out_at, const char **out_why) {
     struct label_reader r = {.p = series.p, .end = series.p + series.n, .strict = strict, .a = a};
     out->name = (struct str){NULL, 0};
     out->n = 0;
@@ -261,8 +255,8 @@ bool promtext_parse_series(struct str series, bool strict, struct arena *a, stru
     return ok;
 }
 
-bool promtext_labels(struct str series, struct arena *a, struct labels_builder *out, struct err *err)
-{
+bool promtext_labels(struct str series, struct arena *a, struct labels_builder *out,
+                     struct err *err) {
     struct promtext_parsed parsed;
     const char *at, *why;
     if (!promtext_parse_series(series, false, a, &parsed, &at, &why))
@@ -279,17 +273,16 @@ bool promtext_labels(struct str series, struct arena *a, struct labels_builder *
 
 /* ---- numbers ---- */
 
-static const double pow10_exact[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+static const double pow10_exact[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-static bool ends_number(const char *p, const char *end)
-{
+static bool ends_number(const char *p, const char *end) {
     return p == end || *p == '\n' || *p == ' ' || *p == '\t' || *p == '\r';
 }
 
 /* Exact while the digits fit 2^53 and the power of ten is exact too (Clinger 1990). */
-bool promtext_fast_number(const char **pp, const char *end, double *out)
-{
+bool promtext_fast_number(const char **pp, const char *end, double *out) {
     const char *p = *pp;
     bool neg = p < end && *p == '-';
     p += neg;
@@ -334,8 +327,7 @@ bool promtext_fast_number(const char **pp, const char *end, double *out)
     return true;
 }
 
-static struct str token_at(const char *p, const char *end)
-{
+static struct str token_at(const char *p, const char *end) {
     const char *q = p;
     while (!ends_number(q, end) && q - p < TOKEN_BYTES_MAX)
         q++;
@@ -343,16 +335,15 @@ static struct str token_at(const char *p, const char *end)
 }
 
 /* OpenMetrics has decimal numbers, infinities and NaN; hexadecimal ones are Go's. */
-static bool is_decimal_token(struct str t)
-{
+static bool is_decimal_token(struct str t) {
     for (size_t i = 0; i < t.n; i++)
         if (t.p[i] == 'x' || t.p[i] == 'X')
             return false;
     return true;
 }
 
-static bool read_number(struct promtext *p, const char **pp, const char *what, double *out, struct err *err)
-{
+static bool read_number(struct promtext *p, const char **pp, const char *what, double *out,
+                        struct err *err) {
     if (promtext_fast_number(pp, p->end, out))
         return true;
     struct str t = token_at(*pp, p->end);
@@ -364,8 +355,7 @@ static bool read_number(struct promtext *p, const char **pp, const char *what, d
     return true;
 }
 
-static int64_t ms_of_seconds(double s)
-{
+static int64_t ms_of_seconds(double s) {
     double ms = s * 1000;
     if (ms >= 9.2e18)
         return INT64_MAX;
@@ -374,8 +364,7 @@ static int64_t ms_of_seconds(double s)
     return (int64_t)ms;
 }
 
-static bool read_om_timestamp(struct promtext *p, const char **pp, int64_t *out, struct err *err)
-{
+static bool read_om_timestamp(struct promtext *p, const char **pp, int64_t *out, struct err *err) {
     double s;
     const char *at = *pp;
     if (!read_number(p, pp, "timestamp in seconds", &s, err))
@@ -386,8 +375,8 @@ static bool read_om_timestamp(struct promtext *p, const char **pp, int64_t *out,
     return true;
 }
 
-static bool read_plain_timestamp(struct promtext *p, const char **pp, int64_t *out, struct err *err)
-{
+static bool read_plain_timestamp(struct promtext *p, const char **pp, int64_t *out,
+                                 struct err *err) {
     struct str t = token_at(*pp, p->end);
     if (!str_to_i64(t, out))
         return promtext_fail(p, *pp, err, "expected a timestamp in integer milliseconds");
@@ -397,8 +386,7 @@ static bool read_plain_timestamp(struct promtext *p, const char **pp, int64_t *o
 
 /* ---- lines ---- */
 
-static bool read_line_end(struct promtext *p, const char **pp, struct err *err)
-{
+static bool read_line_end(struct promtext *p, const char **pp, struct err *err) {
     const char *q = *pp;
     if (q < p->end && *q == '\r' && p->format == PROMTEXT_PLAIN)
         q++;
@@ -408,8 +396,7 @@ static bool read_line_end(struct promtext *p, const char **pp, struct err *err)
     return true;
 }
 
-static size_t count_code_points(struct str s)
-{
+static size_t count_code_points(struct str s) {
     size_t n = 0;
     for (size_t i = 0; i < s.n; i++)
         n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
@@ -417,8 +404,8 @@ static size_t count_code_points(struct str s)
 }
 
 /* "{labels} value[ ts]" behind " # ". */
-static bool read_exemplar(struct promtext *p, const char **pp, struct promtext_item *out, struct err *err)
-{
+static bool read_exemplar(struct promtext *p, const char **pp, struct promtext_item *out,
+                          struct err *err) {
     enum { EXEMPLAR_CODE_POINTS_MAX = 128 }; /* OpenMetrics 1.0, "Exemplars" */
     const char *q = *pp;
     if (q == p->end || *q != '{')
@@ -436,7 +423,8 @@ static bool read_exemplar(struct promtext *p, const char **pp, struct promtext_i
     for (uint32_t i = 0; i < parsed.n; i++)
         n += count_code_points(parsed.l[i].name) + count_code_points(parsed.l[i].value);
     if (n > EXEMPLAR_CODE_POINTS_MAX || parsed.name.p)
-        return promtext_fail(p, q, err, "an exemplar's labels have at most %d characters and no metric name",
+        return promtext_fail(p, q, err,
+                             "an exemplar's labels have at most %d characters and no metric name",
                              EXEMPLAR_CODE_POINTS_MAX);
     q = close;
     if (q == p->end || *q++ != ' ')
@@ -454,8 +442,8 @@ static bool read_exemplar(struct promtext *p, const char **pp, struct promtext_i
     return true;
 }
 
-static bool read_om_rest(struct promtext *p, const char **pp, struct promtext_item *out, struct err *err)
-{
+static bool read_om_rest(struct promtext *p, const char **pp, struct promtext_item *out,
+                         struct err *err) {
     const char *q = *pp;
     if (p->end - q >= 1 && *q == ' ' && !(p->end - q >= 2 && q[1] == '#')) {
         q++;
@@ -472,8 +460,8 @@ static bool read_om_rest(struct promtext *p, const char **pp, struct promtext_it
     return read_line_end(p, pp, err);
 }
 
-bool promtext_read_value(struct promtext *p, const char **pp, struct promtext_item *out, struct err *err)
-{
+bool promtext_read_value(struct promtext *p, const char **pp, struct promtext_item *out,
+                         struct err *err) {
     out->has_ts = out->has_exemplar = false;
     if (!read_number(p, pp, "value", &out->value, err))
         return false;
@@ -490,8 +478,7 @@ bool promtext_read_value(struct promtext *p, const char **pp, struct promtext_it
     return read_line_end(p, pp, err);
 }
 
-static bool read_sample(struct promtext *p, struct promtext_item *out, struct err *err)
-{
+static bool read_sample(struct promtext *p, struct promtext_item *out, struct err *err) {
     const char *from = p->p, *q = from;
     bool om = p->format == PROMTEXT_OPENMETRICS;
     while (q < p->end && is_name_char(*q))
@@ -525,8 +512,7 @@ static bool read_sample(struct promtext *p, struct promtext_item *out, struct er
     return true;
 }
 
-static struct str unescape_help(struct promtext *p, struct str s, bool quotes)
-{
+static struct str unescape_help(struct promtext *p, struct str s, bool quotes) {
     if (!s.n || !memchr(s.p, '\\', s.n))
         return s;
     char *to = arena_alloc(p->arena, s.n);
@@ -544,8 +530,8 @@ static struct str unescape_help(struct promtext *p, struct str s, bool quotes)
     return str_make(to, n);
 }
 
-static bool meta_name(struct promtext *p, const char **pp, const char *line_end, struct str *out, struct err *err)
-{
+static bool meta_name(struct promtext *p, const char **pp, const char *line_end, struct str *out,
+                      struct err *err) {
     const char *q = *pp;
     if (q < line_end && *q == '"') {
         struct label_reader r = {.p = q, .end = line_end, .a = p->arena};
@@ -564,8 +550,8 @@ static bool meta_name(struct promtext *p, const char **pp, const char *line_end,
 }
 
 /* The part behind "TYPE name" and so on. */
-static bool meta_text(struct promtext *p, struct str rest, const char *at, struct promtext_item *out, struct err *err)
-{
+static bool meta_text(struct promtext *p, struct str rest, const char *at,
+                      struct promtext_item *out, struct err *err) {
     bool om = p->format == PROMTEXT_OPENMETRICS;
     if (out->kind == PROMTEXT_TYPE) {
         struct str t = om ? rest : str_trim(rest);
@@ -582,8 +568,7 @@ static bool meta_text(struct promtext *p, struct str rest, const char *at, struc
 enum line { LINE_ERROR, LINE_IGNORED, LINE_ITEM };
 
 /* A line that begins with '#'; p->p stands on it. */
-static enum line read_comment(struct promtext *p, struct promtext_item *out, struct err *err)
-{
+static enum line read_comment(struct promtext *p, struct promtext_item *out, struct err *err) {
     bool om = p->format == PROMTEXT_OPENMETRICS;
     const char *from = p->p, *nl = memchr(from, '\n', (size_t)(p->end - from));
     const char *line_end = nl ? nl : p->end, *next = nl ? nl + 1 : p->end;
@@ -636,8 +621,7 @@ static enum line read_comment(struct promtext *p, struct promtext_item *out, str
     return LINE_ITEM;
 }
 
-bool promtext_next(struct promtext *p, struct promtext_item *out, struct err *err)
-{
+bool promtext_next(struct promtext *p, struct promtext_item *out, struct err *err) {
     bool om = p->format == PROMTEXT_OPENMETRICS;
     while (!p->done) {
         if (!om)

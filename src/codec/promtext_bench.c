@@ -6,27 +6,29 @@
 #include <stdlib.h>
 #include <time.h>
 
-static double now_s(void)
-{
+static double now_s(void) {
     struct timespec t;
     (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void make_page(struct buf *b, int salt, bool om)
-{
+static void make_page(struct buf *b, int salt, bool om) {
     for (int m = 0; m < 100; m++) {
-        buf_printf(b, "# HELP app_requests%d Requests seen by the application.\n# TYPE app_requests%d counter\n", m, m);
+        buf_printf(b,
+                   "# HELP app_requests%d Requests seen by the application.\n# TYPE app_requests%d "
+                   "counter\n",
+                   m, m);
         for (int i = 0; i < 100; i++)
-            buf_printf(b, "app_requests%d_total{method=\"GET\",path=\"/api/v1/items/%d\",code=\"200\"} %d.%d\n", m, i,
-                       salt * 31 + i * 977, i % 10);
+            buf_printf(b,
+                       "app_requests%d_total{method=\"GET\",path=\"/api/v1/items/"
+                       "%d\",code=\"200\"} %d.%d\n",
+                       m, i, salt * 31 + i * 977, i % 10);
     }
     if (om)
         buf_putz(b, "# EOF\n");
 }
 
-static size_t parse(struct str page, enum promtext_format f, struct promtext_layout *l)
-{
+static size_t parse(struct str page, enum promtext_format f, struct promtext_layout *l) {
     struct arena a = ARENA_INIT;
     struct promtext p;
     struct promtext_item it;
@@ -48,8 +50,7 @@ static size_t parse(struct str page, enum promtext_format f, struct promtext_lay
     return n;
 }
 
-int main(void)
-{
+int main(void) {
     for (int om = 0; om < 2; om++) {
         enum promtext_format f = om ? PROMTEXT_OPENMETRICS : PROMTEXT_PLAIN;
         struct promtext_layout l = PROMTEXT_LAYOUT_INIT;
@@ -70,8 +71,8 @@ int main(void)
         for (int i = 0; i < 200; i++)
             m += promtext_layout_read(&l, buf_view(&pages[i & 1]), v, &at, &all);
         double predicted = now_s() - t;
-        printf("%-12s whole parse %.3f CPU s per million samples, by layout %.3f\n", om ? "openmetrics" : "text",
-               whole / (double)n * 1e6, predicted / (double)m * 1e6);
+        printf("%-12s whole parse %.3f CPU s per million samples, by layout %.3f\n",
+               om ? "openmetrics" : "text", whole / (double)n * 1e6, predicted / (double)m * 1e6);
         free(v);
         buf_deinit(&pages[0]);
         buf_deinit(&pages[1]);

@@ -1,5 +1,5 @@
-/* Both formats; whatever parses must survive label parsing, and the layout learned from a page must read
- * that page to the same values. First byte: the format. */
+/* Both formats; whatever parses must survive label parsing, and the layout learned from a page must
+ * read that page to the same values. First byte: the format. */
 #include "codec/promtext.h"
 #include "codec/promtext_layout.h"
 
@@ -7,8 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     enum { VALUES_MAX = 4096 };
     static struct promtext_value want[VALUES_MAX], got[VALUES_MAX];
     if (n == 0)
@@ -40,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         if (!l.failed && count && (read != count || !whole))
             abort();
         for (size_t i = 0; i < read; i++)
-            if (sample_bits(got[i].value) != sample_bits(want[i].value) || got[i].has_ts != want[i].has_ts)
+            if (sample_bits(got[i].value) != sample_bits(want[i].value) ||
+                got[i].has_ts != want[i].has_ts)
                 abort();
     }
     promtext_layout_deinit(&l);

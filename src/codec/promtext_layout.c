@@ -9,22 +9,19 @@ struct promtext_slot {
     uint16_t check;
 };
 
-void promtext_layout_deinit(struct promtext_layout *l)
-{
+void promtext_layout_deinit(struct promtext_layout *l) {
     buf_deinit(&l->text);
     free(l->slots);
     *l = PROMTEXT_LAYOUT_INIT;
 }
 
-void promtext_layout_begin(struct promtext_layout *l, enum promtext_format format)
-{
+void promtext_layout_begin(struct promtext_layout *l, enum promtext_format format) {
     promtext_layout_truncate(l, 0);
     l->format = format;
     l->failed = false;
 }
 
-void promtext_layout_truncate(struct promtext_layout *l, size_t n)
-{
+void promtext_layout_truncate(struct promtext_layout *l, size_t n) {
     size_t bytes = 0;
     for (size_t i = 0; i < n && i < l->n; i++)
         bytes += l->slots[i].prefix_n;
@@ -36,8 +33,7 @@ void promtext_layout_truncate(struct promtext_layout *l, size_t n)
     l->tail_n = 0;
 }
 
-void promtext_layout_add(struct promtext_layout *l, const struct promtext_item *it)
-{
+void promtext_layout_add(struct promtext_layout *l, const struct promtext_item *it) {
     if (l->failed)
         return;
     if (it->kind == PROMTEXT_END) {
@@ -67,11 +63,12 @@ struct group_state {
     double bucket, count;
 };
 
-static bool group_agrees(const struct group_state *g) { return !g->any || !g->has_count || g->count == g->bucket; }
+static bool group_agrees(const struct group_state *g) {
+    return !g->any || !g->has_count || g->count == g->bucket;
+}
 
 /* The rules of OpenMetrics that depend on values, over an unchanged layout. */
-static bool check_value(uint16_t check, double v, struct group_state *g)
-{
+static bool check_value(uint16_t check, double v, struct group_state *g) {
     if (promtext_value_fault(check, v))
         return false;
     if (check & PROMTEXT_CHECK_GROUP) {
@@ -92,8 +89,7 @@ static bool check_value(uint16_t check, double v, struct group_state *g)
 }
 
 /* One sample behind its prefix. The common line is a number and a newline. */
-static bool line_value(struct promtext *p, const char **pp, struct promtext_value *out)
-{
+static bool line_value(struct promtext *p, const char **pp, struct promtext_value *out) {
     const char *q = *pp;
     if (promtext_fast_number(&q, p->end, &out->value) && q < p->end && *q == '\n') {
         out->has_ts = false;
@@ -109,9 +105,8 @@ static bool line_value(struct promtext *p, const char **pp, struct promtext_valu
     return !(it.has_ts && p->format == PROMTEXT_OPENMETRICS);
 }
 
-size_t promtext_layout_read(const struct promtext_layout *l, struct str body, struct promtext_value *out,
-                            size_t *out_offset, bool *out_whole)
-{
+size_t promtext_layout_read(const struct promtext_layout *l, struct str body,
+                            struct promtext_value *out, size_t *out_offset, bool *out_whole) {
     *out_offset = 0;
     *out_whole = false;
     if (l->failed || !l->n || !body.n)
@@ -119,7 +114,11 @@ size_t promtext_layout_read(const struct promtext_layout *l, struct str body, st
     bool om = l->format == PROMTEXT_OPENMETRICS;
     /* Exemplars change with every page; an escape in one may need a few bytes for a while. */
     struct arena scratch = ARENA_INIT_MAX(1 << 20);
-    struct promtext p = {.start = body.p, .p = body.p, .end = body.p + body.n, .format = l->format, .arena = &scratch};
+    struct promtext p = {.start = body.p,
+                         .p = body.p,
+                         .end = body.p + body.n,
+                         .format = l->format,
+                         .arena = &scratch};
     struct group_state group = {.any = false};
     const char *prefix = l->text.p, *at = body.p;
     size_t i = 0;
@@ -134,7 +133,8 @@ size_t promtext_layout_read(const struct promtext_layout *l, struct str body, st
         at = q;
     }
     size_t left = (size_t)(p.end - at);
-    if (i == l->n && l->whole && left == l->tail_n && (left == 0 || memcmp(at, prefix, left) == 0) && group_agrees(&group))
+    if (i == l->n && l->whole && left == l->tail_n &&
+        (left == 0 || memcmp(at, prefix, left) == 0) && group_agrees(&group))
         *out_whole = true;
     arena_deinit(&scratch);
     if (om && !*out_whole)

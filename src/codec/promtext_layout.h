@@ -1,10 +1,10 @@
 /* promtext_layout.h - reading a page whose layout is the one of last time.
  *
- * An exporter writes the same lines in the same order scrape after scrape; only values change. A layout
- * keeps the text between the values (names, labels, comments), so that the next page is read by one memcmp
- * and one number a sample. Learn it from the items of a whole parse (promtext.h), in order; read the next
- * page with it; where that stops short, parse the rest (or, for OpenMetrics, whose rules look past one
- * line, the whole page) and learn again.
+ * An exporter writes the same lines in the same order scrape after scrape; only values change. A
+ * layout keeps the text between the values (names, labels, comments), so that the next page is read
+ * by one memcmp and one number a sample. Learn it from the items of a whole parse (promtext.h), in
+ * order; read the next page with it; where that stops short, parse the rest (or, for OpenMetrics,
+ * whose rules look past one line, the whole page) and learn again.
  *
  * Costs about as many bytes as the page has. One owner, one thread at a time.
  */
@@ -32,15 +32,17 @@ struct promtext_value {
 };
 
 void promtext_layout_deinit(struct promtext_layout *l);
-void promtext_layout_begin(struct promtext_layout *l, enum promtext_format format); /* forgets, keeps memory */
+void promtext_layout_begin(struct promtext_layout *l,
+                           enum promtext_format format); /* forgets, keeps memory */
 /* Keeps the first n samples: the page agreed so far. */
 void promtext_layout_truncate(struct promtext_layout *l, size_t n);
-void promtext_layout_add(struct promtext_layout *l, const struct promtext_item *it); /* SAMPLE, then END once */
+void promtext_layout_add(struct promtext_layout *l,
+                         const struct promtext_item *it); /* SAMPLE, then END once */
 
-/* Values of the samples that stand where they stood, from the first on, at most l->n of them into out[]. Returns
- * how many. *out_offset: where in the body the next one begins. *out_whole: the body was read to its end. For
- * OpenMetrics it is the whole page or 0. */
-size_t promtext_layout_read(const struct promtext_layout *l, struct str body, struct promtext_value *out,
-                            size_t *out_offset, bool *out_whole);
+/* Values of the samples that stand where they stood, from the first on, at most l->n of them into
+ * out[]. Returns how many. *out_offset: where in the body the next one begins. *out_whole: the body
+ * was read to its end. For OpenMetrics it is the whole page or 0. */
+size_t promtext_layout_read(const struct promtext_layout *l, struct str body,
+                            struct promtext_value *out, size_t *out_offset, bool *out_whole);
 
 #endif

@@ -1,5 +1,5 @@
-/* The rules of OpenMetrics that look past one line: families do not clash or come twice, samples belong to
- * the family above them and stand grouped, histograms agree with themselves. */
+/* The rules of OpenMetrics that look past one line: families do not clash or come twice, samples
+ * belong to the family above them and stand grouped, histograms agree with themselves. */
 #include "base/hash.h"
 #include "codec/promtext_internal.h"
 
@@ -40,8 +40,7 @@ static const char *const suffixes_gaugehistogram[] = {"_gcount", "_gsum", "_buck
 static const char *const suffixes_info[] = {"_info", NULL};
 static const char *const suffixes_none[] = {"", NULL};
 
-static const char *const *suffixes_of(enum metric_type t)
-{
+static const char *const *suffixes_of(enum metric_type t) {
     switch (t) {
     case METRIC_COUNTER:
         return suffixes_counter;
@@ -61,16 +60,14 @@ static const char *const *suffixes_of(enum metric_type t)
     return suffixes_none;
 }
 
-static struct str *set_slot(const struct om_set *s, struct str key)
-{
+static struct str *set_slot(const struct om_set *s, struct str key) {
     size_t i = hash_str(key) & (s->cap - 1);
     while (s->slots[i].p && !str_eq(s->slots[i], key))
         i = (i + 1) & (s->cap - 1);
     return &s->slots[i];
 }
 
-static bool set_grow(struct arena *a, struct om_set *s)
-{
+static bool set_grow(struct arena *a, struct om_set *s) {
     struct om_set bigger = {.cap = s->cap ? s->cap * 2 : 64, .n = s->n};
     bigger.slots = ARENA_ARRAY(a, struct str, bigger.cap);
     if (!bigger.slots)
@@ -82,11 +79,12 @@ static bool set_grow(struct arena *a, struct om_set *s)
     return true;
 }
 
-static bool set_has(const struct om_set *s, struct str key) { return s->cap && set_slot(s, key)->p; }
+static bool set_has(const struct om_set *s, struct str key) {
+    return s->cap && set_slot(s, key)->p;
+}
 
 /* key must live as long as the arena. False: no memory. */
-static bool set_add(struct arena *a, struct om_set *s, struct str key)
-{
+static bool set_add(struct arena *a, struct om_set *s, struct str key) {
     if (s->n * 2 >= s->cap && !set_grow(a, s))
         return false;
     struct str *slot = set_slot(s, key);
@@ -97,8 +95,7 @@ static bool set_add(struct arena *a, struct om_set *s, struct str key)
     return true;
 }
 
-struct promtext_om *promtext_om_new(struct arena *a)
-{
+struct promtext_om *promtext_om_new(struct arena *a) {
     struct promtext_om *om = ARENA_NEW(a, struct promtext_om);
     if (om)
         om->a = a;
@@ -106,8 +103,7 @@ struct promtext_om *promtext_om_new(struct arena *a)
 }
 
 /* What stands behind the family's name in a sample's name; {NULL,0}: another family's. */
-static bool suffix_in_family(const struct promtext_om *om, struct str name, struct str *out)
-{
+static bool suffix_in_family(const struct promtext_om *om, struct str name, struct str *out) {
     if (!om->any || !str_starts(name, om->family))
         return false;
     *out = str_from_offset(name, om->family.n);
@@ -117,15 +113,14 @@ static bool suffix_in_family(const struct promtext_om *om, struct str name, stru
     return false;
 }
 
-static bool claim_name(struct promtext *p, struct str name, struct err *err)
-{
+static bool claim_name(struct promtext *p, struct str name, struct err *err) {
     if (set_has(&p->om->names, name))
-        return promtext_fail(p, p->p, err, "the name %.*s is taken by a metric family above", STR_FMT(name));
+        return promtext_fail(p, p->p, err, "the name %.*s is taken by a metric family above",
+                             STR_FMT(name));
     return set_add(p->om->a, &p->om->names, name) || arena_err(p->om->a, err);
 }
 
-static bool claim_names(struct promtext *p, struct err *err)
-{
+static bool claim_names(struct promtext *p, struct err *err) {
     struct promtext_om *om = p->om;
     if (!claim_name(p, om->family, err))
         return false;
@@ -141,8 +136,7 @@ static bool claim_names(struct promtext *p, struct err *err)
     return true;
 }
 
-static const char *histogram_fault(const struct om_histogram *h)
-{
+static const char *histogram_fault(const struct om_histogram *h) {
     if (!h->any)
         return NULL;
     if (!h->has_bucket || !(isinf(h->le) && h->le > 0))
@@ -160,15 +154,14 @@ static const char *histogram_fault(const struct om_histogram *h)
     return NULL;
 }
 
-static bool end_histogram_group(struct promtext *p, struct err *err)
-{
+static bool end_histogram_group(struct promtext *p, struct err *err) {
     const char *fault = histogram_fault(&p->om->histogram);
     p->om->histogram = (struct om_histogram){.any = false};
-    return !fault || promtext_fail(p, p->p, err, "%s (metric family %.*s)", fault, STR_FMT(p->om->family));
+    return !fault ||
+           promtext_fail(p, p->p, err, "%s (metric family %.*s)", fault, STR_FMT(p->om->family));
 }
 
-static bool end_family(struct promtext *p, struct err *err)
-{
+static bool end_family(struct promtext *p, struct err *err) {
     struct promtext_om *om = p->om;
     if (!om->any)
         return true;
@@ -177,15 +170,15 @@ static bool end_family(struct promtext *p, struct err *err)
     if (om->has_unit && om->unit.n) {
         struct str f = om->family;
         if (!str_ends(f, om->unit) || f.n == om->unit.n || f.p[f.n - om->unit.n - 1] != '_')
-            return promtext_fail(p, p->p, err, "the name %.*s does not end in its unit _%.*s", STR_FMT(f), STR_FMT(om->unit));
+            return promtext_fail(p, p->p, err, "the name %.*s does not end in its unit _%.*s",
+                                 STR_FMT(f), STR_FMT(om->unit));
         if (om->type == METRIC_INFO || om->type == METRIC_STATESET)
             return promtext_fail(p, p->p, err, "info and stateset metrics have no unit");
     }
     return true;
 }
 
-static bool begin_family(struct promtext *p, struct str name, struct err *err)
-{
+static bool begin_family(struct promtext *p, struct str name, struct err *err) {
     if (!end_family(p, err))
         return false;
     struct promtext_om *om = p->om;
@@ -199,10 +192,12 @@ static bool begin_family(struct promtext *p, struct str name, struct err *err)
     return true;
 }
 
-bool promtext_om_end(struct promtext *p, struct err *err) { return end_family(p, err); }
+bool promtext_om_end(struct promtext *p, struct err *err) {
+    return end_family(p, err);
+}
 
-bool promtext_om_meta(struct promtext *p, const struct promtext_item *it, const char *at, struct err *err)
-{
+bool promtext_om_meta(struct promtext *p, const struct promtext_item *it, const char *at,
+                      struct err *err) {
     struct promtext_om *om = p->om;
     if (om->any && str_eq(om->family, it->metric)) {
         if (om->has_samples)
@@ -210,9 +205,12 @@ bool promtext_om_meta(struct promtext *p, const struct promtext_item *it, const 
     } else if (!begin_family(p, it->metric, err)) {
         return false;
     }
-    bool *seen = it->kind == PROMTEXT_TYPE ? &om->has_type : it->kind == PROMTEXT_HELP ? &om->has_help : &om->has_unit;
+    bool *seen = it->kind == PROMTEXT_TYPE   ? &om->has_type
+                 : it->kind == PROMTEXT_HELP ? &om->has_help
+                                             : &om->has_unit;
     if (*seen)
-        return promtext_fail(p, at, err, "the same metadata stands twice for %.*s", STR_FMT(it->metric));
+        return promtext_fail(p, at, err, "the same metadata stands twice for %.*s",
+                             STR_FMT(it->metric));
     *seen = true;
     if (it->kind == PROMTEXT_TYPE)
         om->type = it->type;
@@ -221,25 +219,26 @@ bool promtext_om_meta(struct promtext *p, const struct promtext_item *it, const 
     return true;
 }
 
-static struct str label_of(const struct promtext_parsed *s, const char *name)
-{
+static struct str label_of(const struct promtext_parsed *s, const char *name) {
     for (uint32_t i = 0; i < s->n; i++)
         if (str_eqz(s->l[i].name, name))
             return s->l[i].value;
     return (struct str){NULL, 0};
 }
 
-static bool number_of(struct str s, double *out)
-{
-    return s.n && !memchr(s.p, 'x', s.n) && !memchr(s.p, 'X', s.n) && str_to_f64(s, out) && !isnan(*out);
+static bool number_of(struct str s, double *out) {
+    return s.n && !memchr(s.p, 'x', s.n) && !memchr(s.p, 'X', s.n) && str_to_f64(s, out) &&
+           !isnan(*out);
 }
 
 /* An infinite limit is written "+Inf" and in no other way. */
-static bool is_canonical(struct str s, double v) { return !isinf(v) || str_eqz(s, "+Inf"); }
+static bool is_canonical(struct str s, double v) {
+    return !isinf(v) || str_eqz(s, "+Inf");
+}
 
-/* The label set without the label that tells samples of one metric apart, sorted: the group's identity. */
-static bool group_key(struct promtext_om *om, struct str suffix, struct str *out)
-{
+/* The label set without the label that tells samples of one metric apart, sorted: the group's
+ * identity. */
+static bool group_key(struct promtext_om *om, struct str suffix, struct str *out) {
     struct promtext_parsed *s = &om->parsed;
     struct str skip = {NULL, 0};
     *out = STR("");
@@ -249,7 +248,8 @@ static bool group_key(struct promtext_om *om, struct str suffix, struct str *out
         skip = om->family;
     else if (om->type == METRIC_SUMMARY && suffix.n == 0)
         skip = STR("quantile");
-    else if ((om->type == METRIC_HISTOGRAM || om->type == METRIC_GAUGEHISTOGRAM) && str_eqz(suffix, "_bucket"))
+    else if ((om->type == METRIC_HISTOGRAM || om->type == METRIC_GAUGEHISTOGRAM) &&
+             str_eqz(suffix, "_bucket"))
         skip = STR("le");
     size_t bytes = 0;
     for (uint32_t i = 1; i < s->n; i++) /* insertion sort: few labels, mostly sorted */
@@ -282,9 +282,8 @@ static bool group_key(struct promtext_om *om, struct str suffix, struct str *out
     return true;
 }
 
-static bool check_grouping(struct promtext *p, const struct promtext_item *it, struct str suffix, bool *out_new,
-                           struct err *err)
-{
+static bool check_grouping(struct promtext *p, const struct promtext_item *it, struct str suffix,
+                           bool *out_new, struct err *err) {
     struct promtext_om *om = p->om;
     struct om_group *g = &om->group;
     struct str key;
@@ -298,7 +297,8 @@ static bool check_grouping(struct promtext *p, const struct promtext_item *it, s
             return arena_err(om->a, err);
     } else {
         if (it->has_ts != g->has_ts)
-            return promtext_fail(p, it->series.p, err, "samples of one metric have all a timestamp or none");
+            return promtext_fail(p, it->series.p, err,
+                                 "samples of one metric have all a timestamp or none");
         if (it->has_ts && it->ts_ms < g->ts_ms && om->type != METRIC_INFO)
             return promtext_fail(p, it->series.p, err, "timestamps of one metric go backwards");
     }
@@ -306,33 +306,34 @@ static bool check_grouping(struct promtext *p, const struct promtext_item *it, s
     return true;
 }
 
-static bool check_labels(struct promtext *p, const struct promtext_item *it, struct str suffix, double *out_le,
-                         struct err *err)
-{
+static bool check_labels(struct promtext *p, const struct promtext_item *it, struct str suffix,
+                         double *out_le, struct err *err) {
     struct promtext_om *om = p->om;
     double v = 0;
     if (om->type == METRIC_STATESET) {
         for (uint32_t i = 0; i < om->parsed.n; i++)
             if (str_eq(om->parsed.l[i].name, om->family))
                 return true;
-        return promtext_fail(p, it->series.p, err, "a stateset sample needs a label named as the metric");
+        return promtext_fail(p, it->series.p, err,
+                             "a stateset sample needs a label named as the metric");
     }
     if (str_eqz(suffix, "_bucket")) {
         struct str le = label_of(&om->parsed, "le");
         if (!number_of(le, &v) || !is_canonical(le, v))
-            return promtext_fail(p, it->series.p, err, "a bucket needs le with a number or \"+Inf\"");
+            return promtext_fail(p, it->series.p, err,
+                                 "a bucket needs le with a number or \"+Inf\"");
         *out_le = v;
     }
     if (om->type == METRIC_SUMMARY && suffix.n == 0) {
         struct str q = label_of(&om->parsed, "quantile");
         if (!number_of(q, &v) || v < 0 || v > 1)
-            return promtext_fail(p, it->series.p, err, "a summary sample needs quantile between 0 and 1");
+            return promtext_fail(p, it->series.p, err,
+                                 "a summary sample needs quantile between 0 and 1");
     }
     return true;
 }
 
-static uint16_t checks_of(enum metric_type type, struct str suffix)
-{
+static uint16_t checks_of(enum metric_type type, struct str suffix) {
     uint16_t c = 0;
     if (type == METRIC_INFO)
         return PROMTEXT_CHECK_ONE;
@@ -349,8 +350,7 @@ static uint16_t checks_of(enum metric_type type, struct str suffix)
     return c;
 }
 
-const char *promtext_value_fault(uint16_t check, double v)
-{
+const char *promtext_value_fault(uint16_t check, double v) {
     if ((check & PROMTEXT_CHECK_ONE) && v != 1)
         return "an info sample has the value 1";
     if ((check & PROMTEXT_CHECK_BIT) && v != 0 && v != 1)
@@ -366,9 +366,8 @@ const char *promtext_value_fault(uint16_t check, double v)
     return NULL;
 }
 
-static bool add_to_histogram(struct promtext *p, struct promtext_item *it, struct str suffix, double le, bool new_group,
-                             struct err *err)
-{
+static bool add_to_histogram(struct promtext *p, struct promtext_item *it, struct str suffix,
+                             double le, bool new_group, struct err *err) {
     struct om_histogram *h = &p->om->histogram;
     if (str_eqz(suffix, "_created"))
         return true;
@@ -403,14 +402,13 @@ static bool add_to_histogram(struct promtext *p, struct promtext_item *it, struc
     return true;
 }
 
-static bool exemplar_allowed(enum metric_type type, struct str suffix)
-{
-    return ((type == METRIC_HISTOGRAM || type == METRIC_GAUGEHISTOGRAM) && str_eqz(suffix, "_bucket")) ||
+static bool exemplar_allowed(enum metric_type type, struct str suffix) {
+    return ((type == METRIC_HISTOGRAM || type == METRIC_GAUGEHISTOGRAM) &&
+            str_eqz(suffix, "_bucket")) ||
            (type == METRIC_COUNTER && str_eqz(suffix, "_total"));
 }
 
-bool promtext_om_sample(struct promtext *p, struct promtext_item *it, struct err *err)
-{
+bool promtext_om_sample(struct promtext *p, struct promtext_item *it, struct err *err) {
     struct promtext_om *om = p->om;
     const char *at, *why;
     if (!promtext_parse_series(it->series, true, om->a, &om->parsed, &at, &why))

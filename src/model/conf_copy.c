@@ -1,7 +1,6 @@
 #include "model/conf_copy.h"
 
-static size_t scalar_size(enum conf_type t)
-{
+static size_t scalar_size(enum conf_type t) {
     switch (t) {
     case CONF_BOOL:
         return sizeof(bool);
@@ -30,26 +29,25 @@ static size_t scalar_size(enum conf_type t)
     return 0;
 }
 
-static bool copy_strs(const struct str *from, size_t n, struct str **to, struct arena *a)
-{
+static bool copy_strs(const struct str *from, size_t n, struct str **to, struct arena *a) {
     *to = ARENA_ARRAY(a, struct str, n + 1);
     for (size_t i = 0; *to && i < n; i++)
         (*to)[i] = from[i].p ? arena_str(a, from[i]) : from[i];
     return !a->failed;
 }
 
-static bool copy_list(const struct conf_table *table, const struct conf_list *from, struct conf_list *to, struct arena *a)
-{
+static bool copy_list(const struct conf_table *table, const struct conf_list *from,
+                      struct conf_list *to, struct arena *a) {
     to->n = from->n;
     to->v = arena_array(a, from->n + 1, table->size);
     for (size_t i = 0; to->v && i < from->n; i++)
-        if (!conf_copy(table, (const char *)from->v + i * table->size, (char *)to->v + i * table->size, a))
+        if (!conf_copy(table, (const char *)from->v + i * table->size,
+                       (char *)to->v + i * table->size, a))
             return false;
     return !a->failed;
 }
 
-static bool copy_option(const struct conf_option *o, const void *from, void *to, struct arena *a)
-{
+static bool copy_option(const struct conf_option *o, const void *from, void *to, struct arena *a) {
     size_t n = scalar_size(o->type);
     if (n) {
         memcpy(to, from, n);
@@ -99,8 +97,7 @@ static bool copy_option(const struct conf_option *o, const void *from, void *to,
     return !a->failed;
 }
 
-bool conf_copy(const struct conf_table *table, const void *from, void *to, struct arena *a)
-{
+bool conf_copy(const struct conf_table *table, const void *from, void *to, struct arena *a) {
     memcpy(to, from, table->size); /* what no option describes; pointers are replaced below */
     for (size_t i = 0; i < table->n; i++) {
         const struct conf_option *o = &table->options[i];
@@ -116,16 +113,14 @@ bool conf_copy(const struct conf_table *table, const void *from, void *to, struc
     return !a->failed;
 }
 
-static bool equal_strs(const struct str *a, const struct str *b, size_t n)
-{
+static bool equal_strs(const struct str *a, const struct str *b, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (!str_eq(a[i], b[i]))
             return false;
     return true;
 }
 
-static bool equal_option(const struct conf_option *o, const void *x, const void *y)
-{
+static bool equal_option(const struct conf_option *o, const void *x, const void *y) {
     size_t n = scalar_size(o->type);
     if (n)
         return memcmp(x, y, n) == 0;
@@ -137,7 +132,8 @@ static bool equal_option(const struct conf_option *o, const void *x, const void 
     }
     case CONF_PAIRS: {
         const struct conf_pairs *a = x, *b = y;
-        return a->n == b->n && equal_strs(a->key, b->key, a->n) && equal_strs(a->value, b->value, a->n);
+        return a->n == b->n && equal_strs(a->key, b->key, a->n) &&
+               equal_strs(a->value, b->value, a->n);
     }
     case CONF_TABLE:
         return conf_equal(o->table, x, y);
@@ -149,7 +145,8 @@ static bool equal_option(const struct conf_option *o, const void *x, const void 
         const struct conf_list *a = x, *b = y;
         bool same = a->n == b->n;
         for (size_t i = 0; same && i < a->n; i++)
-            same = conf_equal(o->table, (const char *)a->v + i * o->table->size, (const char *)b->v + i * o->table->size);
+            same = conf_equal(o->table, (const char *)a->v + i * o->table->size,
+                              (const char *)b->v + i * o->table->size);
         return same;
     }
     case CONF_NODE:
@@ -169,11 +166,11 @@ static bool equal_option(const struct conf_option *o, const void *x, const void 
     return str_eq(*(const struct str *)x, *(const struct str *)y);
 }
 
-bool conf_equal(const struct conf_table *table, const void *a, const void *b)
-{
+bool conf_equal(const struct conf_table *table, const void *a, const void *b) {
     for (size_t i = 0; i < table->n; i++) {
         const struct conf_option *o = &table->options[i];
-        if (!o->ignored && !equal_option(o, (const char *)a + o->offset, (const char *)b + o->offset))
+        if (!o->ignored &&
+            !equal_option(o, (const char *)a + o->offset, (const char *)b + o->offset))
             return false;
     }
     return true;

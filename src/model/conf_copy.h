@@ -1,6 +1,7 @@
-/* conf_copy.h - option-table objects by value: a feature that outlives one configuration snapshot copies what it
- * keeps, and a reload compares old with new to leave unchanged parts alone. Subtrees kept as CONF_NODE are
- * not copied (NULL in the copy) and not compared; their owner handles them. */
+/* conf_copy.h - option-table objects by value: a feature that outlives one configuration snapshot
+ * copies what it keeps, and a reload compares old with new to leave unchanged parts alone. Subtrees
+ * kept as CONF_NODE are not copied (NULL in the copy) and not compared; their owner handles them.
+ */
 #ifndef MODEL_CONF_COPY_H
 #define MODEL_CONF_COPY_H
 

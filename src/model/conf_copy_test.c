@@ -23,7 +23,11 @@ static const struct conf_option inner_options[] = {
     {.name = "name", .type = CONF_STR, .offset = offsetof(struct inner, name)},
     {.name = "n", .type = CONF_INT, .offset = offsetof(struct inner, n)},
 };
-static const struct conf_table inner_table = {.name = "inner", .size = sizeof(struct inner), .options = inner_options, .n = 2, .source_offset = SIZE_MAX};
+static const struct conf_table inner_table = {.name = "inner",
+                                              .size = sizeof(struct inner),
+                                              .options = inner_options,
+                                              .n = 2,
+                                              .source_offset = SIZE_MAX};
 static const struct conf_option outer_options[] = {
     {.name = "on", .type = CONF_BOOL, .offset = offsetof(struct outer, on)},
     {.name = "mode", .type = CONF_ENUM, .offset = offsetof(struct outer, mode)},
@@ -32,8 +36,14 @@ static const struct conf_option outer_options[] = {
     {.name = "words", .type = CONF_STRS, .offset = offsetof(struct outer, words)},
     {.name = "labels", .type = CONF_PAIRS, .offset = offsetof(struct outer, labels)},
     {.name = "in", .type = CONF_TABLE, .offset = offsetof(struct outer, in), .table = &inner_table},
-    {.name = "maybe", .type = CONF_TABLE_OPT, .offset = offsetof(struct outer, maybe), .table = &inner_table},
-    {.name = "list", .type = CONF_LIST, .offset = offsetof(struct outer, list), .table = &inner_table},
+    {.name = "maybe",
+     .type = CONF_TABLE_OPT,
+     .offset = offsetof(struct outer, maybe),
+     .table = &inner_table},
+    {.name = "list",
+     .type = CONF_LIST,
+     .offset = offsetof(struct outer, list),
+     .table = &inner_table},
     {.name = "raw", .type = CONF_NODE, .offset = offsetof(struct outer, raw)},
     {.name = "old", .type = CONF_STRS, .offset = offsetof(struct outer, words), .ignored = "gone"},
 };
@@ -43,14 +53,21 @@ static const struct conf_table outer_table = {.name = "outer",
                                               .n = CONF_N(outer_options),
                                               .source_offset = offsetof(struct outer, source)};
 
-static void test_copy_stands_alone(void **state)
-{
+static void test_copy_stands_alone(void **state) {
     (void)state;
     char word[] = "word", name[] = "name", file[] = "f.yaml";
     struct str words[] = {{word, 4}}, keys[] = {{name, 4}}, values[] = {{word, 4}};
     struct inner maybe = {{name, 4}, 7}, items[] = {{{word, 4}, 1}, {{NULL, 0}, 2}};
-    struct outer from = {.on = true, .mode = 2, .ratio = 0.5, .size = 9, .words = {words, 1}, .labels = {keys, values, 1},
-                         .in = {{word, 4}, 3}, .maybe = &maybe, .list = {items, 2}, .source = {file, 4, 5}};
+    struct outer from = {.on = true,
+                         .mode = 2,
+                         .ratio = 0.5,
+                         .size = 9,
+                         .words = {words, 1},
+                         .labels = {keys, values, 1},
+                         .in = {{word, 4}, 3},
+                         .maybe = &maybe,
+                         .list = {items, 2},
+                         .source = {file, 4, 5}};
     struct outer to;
     struct arena a = ARENA_INIT;
     assert_true(conf_copy(&outer_table, &from, &to, &a));
@@ -73,8 +90,7 @@ static void test_copy_stands_alone(void **state)
     arena_deinit(&a);
 }
 
-static void test_differences(void **state)
-{
+static void test_differences(void **state) {
     (void)state;
     struct str words[] = {STR("a"), STR("b")};
     struct inner one = {STR("x"), 1}, other = {STR("x"), 2};
@@ -99,8 +115,8 @@ static void test_differences(void **state)
     arena_deinit(&tiny);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_copy_stands_alone), cmocka_unit_test(test_differences)};
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_copy_stands_alone),
+                                       cmocka_unit_test(test_differences)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,8 +17,8 @@ struct lookup {
     bool done;
 };
 
-static void add(struct lookup *l, const char *name, uint16_t port, uint16_t priority, uint16_t weight)
-{
+static void add(struct lookup *l, const char *name, uint16_t port, uint16_t priority,
+                uint16_t weight) {
     if (l->n >= DNS_RECORDS_MAX)
         return;
     size_t cap = 8;
@@ -36,8 +36,7 @@ static void add(struct lookup *l, const char *name, uint16_t port, uint16_t prio
     l->v[l->n++] = (struct dns_record){arena_str(l->a, s), port, priority, weight};
 }
 
-static int take_addresses(struct lookup *l, const unsigned char *p, int n)
-{
+static int take_addresses(struct lookup *l, const unsigned char *p, int n) {
     enum { ADDRESSES_MAX = 256 };
     char text[INET6_ADDRSTRLEN];
     int count = ADDRESSES_MAX, status;
@@ -57,8 +56,7 @@ static int take_addresses(struct lookup *l, const unsigned char *p, int n)
     return status;
 }
 
-static int take_names(struct lookup *l, const unsigned char *p, int n)
-{
+static int take_names(struct lookup *l, const unsigned char *p, int n) {
     int status = ARES_EBADRESP;
     if (l->type == DNS_SRV) {
         struct ares_srv_reply *r = NULL;
@@ -83,25 +81,23 @@ static int take_names(struct lookup *l, const unsigned char *p, int n)
     return status;
 }
 
-static void answered(void *arg, int status, int timeouts, unsigned char *p, int n)
-{
+static void answered(void *arg, int status, int timeouts, unsigned char *p, int n) {
     (void)timeouts;
     struct lookup *l = arg;
     l->done = true;
     l->status = status;
     if (status == ARES_SUCCESS)
-        l->status = l->type == DNS_A || l->type == DNS_AAAA ? take_addresses(l, p, n) : take_names(l, p, n);
+        l->status =
+            l->type == DNS_A || l->type == DNS_AAAA ? take_addresses(l, p, n) : take_names(l, p, n);
 }
 
-static int64_t now_ms(void)
-{
+static int64_t now_ms(void) {
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static void drive(ares_channel channel, struct lookup *l, int64_t deadline_ms)
-{
+static void drive(ares_channel channel, struct lookup *l, int64_t deadline_ms) {
     while (!l->done) {
         int64_t left = deadline_ms - now_ms();
         if (left <= 0) {
@@ -116,9 +112,12 @@ static void drive(ares_channel channel, struct lookup *l, int64_t deadline_ms)
         for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
             bool readable = bits >> i & 1u, writable = bits >> (i + ARES_GETSOCK_MAXNUM) & 1u;
             if (readable || writable)
-                fds[n++] = (struct pollfd){socks[i], (short)((readable ? POLLIN : 0) | (writable ? POLLOUT : 0)), 0};
+                fds[n++] = (struct pollfd){
+                    socks[i], (short)((readable ? POLLIN : 0) | (writable ? POLLOUT : 0)), 0};
         }
-        struct timeval most = {.tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000)}, wait;
+        struct timeval most = {.tv_sec = (time_t)(left / 1000),
+                               .tv_usec = (suseconds_t)(left % 1000 * 1000)},
+                       wait;
         struct timeval *w = ares_timeout(channel, &most, &wait);
         (void)poll(fds, n, (int)(w->tv_sec * 1000 + w->tv_usec / 1000 + 1));
         bool any = false;
@@ -133,8 +132,7 @@ static void drive(ares_channel channel, struct lookup *l, int64_t deadline_ms)
     }
 }
 
-static bool failed(int status, const char *name, const char *type, struct err *err)
-{
+static bool failed(int status, const char *name, const char *type, struct err *err) {
     switch (status) {
     case ARES_ENOTFOUND:
         return err_set(err, ERR_NOT_FOUND, "DNS has no name %s", name);
@@ -148,23 +146,27 @@ static bool failed(int status, const char *name, const char *type, struct err *e
     case ARES_ENOMEM:
         return err_set(err, ERR_INTERNAL, "no memory for a DNS lookup");
     default:
-        return err_set(err, ERR_UNAVAILABLE, "DNS lookup of %s (%s) failed: %s", name, type, ares_strerror(status));
+        return err_set(err, ERR_UNAVAILABLE, "DNS lookup of %s (%s) failed: %s", name, type,
+                       ares_strerror(status));
     }
 }
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
-static void start_library(void) { (void)ares_library_init(ARES_LIB_INIT_ALL); }
+static void start_library(void) {
+    (void)ares_library_init(ARES_LIB_INIT_ALL);
+}
 
-bool dns_lookup(const struct dns_options *opt, const char *name, enum dns_type type, struct arena *a,
-                struct dns_record **out, size_t *out_n, struct err *err)
-{
+bool dns_lookup(const struct dns_options *opt, const char *name, enum dns_type type,
+                struct arena *a, struct dns_record **out, size_t *out_n, struct err *err) {
     static const struct {
         const char *name;
         int code;
-    } types[] = {{"A", ns_t_a}, {"AAAA", ns_t_aaaa}, {"SRV", ns_t_srv}, {"MX", ns_t_mx}, {"NS", ns_t_ns}};
+    } types[] = {
+        {"A", ns_t_a}, {"AAAA", ns_t_aaaa}, {"SRV", ns_t_srv}, {"MX", ns_t_mx}, {"NS", ns_t_ns}};
     int64_t timeout_ms = opt && opt->timeout_ms ? opt->timeout_ms : 5000;
     ares_channel channel = NULL;
-    struct ares_options o = {.timeout = (int)(timeout_ms / 3 > 200 ? timeout_ms / 3 : 200), .tries = 2};
+    struct ares_options o = {.timeout = (int)(timeout_ms / 3 > 200 ? timeout_ms / 3 : 200),
+                             .tries = 2};
     (void)pthread_once(&library_once, start_library);
     int status = ares_init_options(&channel, &o, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
     if (status != ARES_SUCCESS)

@@ -1,14 +1,8 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
+#include "base/base_testlib.h"
 #include "net/dns.h"
 #include "net/dns_testlib.h"
 
-static void test_records(void **state)
-{
+static void test_records(void **state) {
     (void)state;
     struct t_dns s;
     t_dns_start(&s);
@@ -38,8 +32,7 @@ static void test_records(void **state)
     t_dns_stop(&s);
 }
 
-static void refuse(const struct t_dns *s, const char *name, enum err_code code)
-{
+static void refuse(const struct t_dns *s, const char *name, enum err_code code) {
     struct dns_options opt = {.servers = s->address, .timeout_ms = 700};
     struct arena a = ARENA_INIT;
     struct dns_record *r;
@@ -51,8 +44,7 @@ static void refuse(const struct t_dns *s, const char *name, enum err_code code)
     arena_deinit(&a);
 }
 
-static void test_failures(void **state)
-{
+static void test_failures(void **state) {
     (void)state;
     struct t_dns s;
     t_dns_start(&s);
@@ -65,8 +57,8 @@ static void test_failures(void **state)
     t_dns_stop(&s);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_records), cmocka_unit_test(test_failures)};
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_records),
+                                       cmocka_unit_test(test_failures)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

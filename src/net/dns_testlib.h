@@ -23,15 +23,13 @@ struct t_dns {
     struct thread thread;
 };
 
-static inline size_t t_dns_put16(unsigned char *p, unsigned v)
-{
+static inline size_t t_dns_put16(unsigned char *p, unsigned v) {
     p[0] = (unsigned char)(v >> 8);
     p[1] = (unsigned char)v;
     return 2;
 }
 
-static inline size_t t_dns_put_name(unsigned char *p, const char *name)
-{
+static inline size_t t_dns_put_name(unsigned char *p, const char *name) {
     size_t n = 0;
     while (*name) {
         const char *dot = strchr(name, '.');
@@ -45,8 +43,8 @@ static inline size_t t_dns_put_name(unsigned char *p, const char *name)
     return n;
 }
 
-static inline size_t t_dns_put_record(unsigned char *p, unsigned type, const unsigned char *data, size_t data_n)
-{
+static inline size_t t_dns_put_record(unsigned char *p, unsigned type, const unsigned char *data,
+                                      size_t data_n) {
     size_t n = t_dns_put16(p, 0xc00c); /* the question's name */
     n += t_dns_put16(p + n, type);
     n += t_dns_put16(p + n, 1);
@@ -57,15 +55,15 @@ static inline size_t t_dns_put_record(unsigned char *p, unsigned type, const uns
     return n + data_n;
 }
 
-static inline size_t t_dns_put_answers(unsigned char *p, unsigned type, unsigned *out_count)
-{
+static inline size_t t_dns_put_answers(unsigned char *p, unsigned type, unsigned *out_count) {
     unsigned char d[128];
     size_t n = 0, k;
     *out_count = 2;
     for (unsigned i = 0; i < 2; i++) {
         switch (type) {
         case 1:
-            n += t_dns_put_record(p + n, type, (const unsigned char[]){10, 0, 0, (unsigned char)(i + 1)}, 4);
+            n += t_dns_put_record(p + n, type,
+                                  (const unsigned char[]){10, 0, 0, (unsigned char)(i + 1)}, 4);
             break;
         case 28:
             memset(d, 0, 16);
@@ -93,8 +91,8 @@ static inline size_t t_dns_put_answers(unsigned char *p, unsigned type, unsigned
     return n;
 }
 
-static inline void t_dns_answer(struct t_dns *s, unsigned char *q, size_t n, const struct sockaddr_in *to)
-{
+static inline void t_dns_answer(struct t_dns *s, unsigned char *q, size_t n,
+                                const struct sockaddr_in *to) {
     unsigned char r[1024];
     char name[64] = "";
     if (n < 17 || q[12] >= sizeof(name) || 13u + q[12] > n)
@@ -122,8 +120,7 @@ static inline void t_dns_answer(struct t_dns *s, unsigned char *q, size_t n, con
     (void)sendto(s->fd, r, len, 0, (const struct sockaddr *)to, sizeof(*to));
 }
 
-static inline void t_dns_serve(void *arg)
-{
+static inline void t_dns_serve(void *arg) {
     struct t_dns *s = arg;
     while (!s->stop) {
         struct pollfd f = {s->fd, POLLIN, 0};
@@ -138,21 +135,20 @@ static inline void t_dns_serve(void *arg)
     }
 }
 
-static inline void t_dns_start(struct t_dns *s)
-{
+static inline void t_dns_start(struct t_dns *s) {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof(a);
     s->stop = false;
     s->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&a, n) || getsockname(s->fd, (struct sockaddr *)&a, &n))
+    if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&a, n) ||
+        getsockname(s->fd, (struct sockaddr *)&a, &n))
         abort();
     (void)snprintf(s->address, sizeof(s->address), "127.0.0.1:%u", ntohs(a.sin_port));
     if (!thread_start(&s->thread, "t-dns", t_dns_serve, s, NULL))
         abort();
 }
 
-static inline void t_dns_stop(struct t_dns *s)
-{
+static inline void t_dns_stop(struct t_dns *s) {
     s->stop = true;
     thread_join(&s->thread);
     (void)close(s->fd);

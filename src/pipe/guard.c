@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 enum {
-    SKETCH_BYTES = 256,  /* ranks labels up to some thousands of values; more look alike, all culprits */
+    SKETCH_BYTES =
+        256, /* ranks labels up to some thousands of values; more look alike, all culprits */
     SKETCH_LABELS_MAX = 32
 };
 
@@ -39,8 +40,7 @@ struct guard {
     struct map sources;
 };
 
-struct guard *guard_new(const struct guard_options *opt, struct err *err)
-{
+struct guard *guard_new(const struct guard_options *opt, struct err *err) {
     struct guard *g = calloc(1, sizeof(*g));
     if (!g) {
         err_set(err, ERR_INTERNAL, "no memory for the cardinality guard");
@@ -55,8 +55,7 @@ struct guard *guard_new(const struct guard_options *opt, struct err *err)
     return g;
 }
 
-static void free_str(struct str s)
-{
+static void free_str(struct str s) {
     union {
         const char *from;
         char *to;
@@ -64,8 +63,7 @@ static void free_str(struct str s)
     free(u.to);
 }
 
-static struct str dup_str(struct str s)
-{
+static struct str dup_str(struct str s) {
     char *p = malloc(s.n + 1);
     if (!p)
         return (struct str){NULL, 0};
@@ -75,16 +73,14 @@ static struct str dup_str(struct str s)
     return str_make(p, s.n);
 }
 
-static void metric_free(struct metric *m)
-{
+static void metric_free(struct metric *m) {
     for (size_t i = 0; i < m->n_sketches; i++)
         free_str(m->sketches[i].label);
     free(m->sketches);
     free(m);
 }
 
-static void source_free(struct source *s)
-{
+static void source_free(struct source *s) {
     for (struct map_entry *e = map_next(&s->metrics, NULL); e; e = map_next(&s->metrics, e))
         metric_free(e->value);
     map_deinit(&s->metrics);
@@ -92,8 +88,7 @@ static void source_free(struct source *s)
     free(s);
 }
 
-void guard_free(struct guard *g)
-{
+void guard_free(struct guard *g) {
     if (!g)
         return;
     for (struct map_entry *e = map_next(&g->sources, NULL); e; e = map_next(&g->sources, e))
@@ -103,8 +98,7 @@ void guard_free(struct guard *g)
     free(g);
 }
 
-static void *get_or_make(struct map *m, struct str key, size_t size)
-{
+static void *get_or_make(struct map *m, struct str key, size_t size) {
     void *v = map_get(m, key);
     if (v)
         return v;
@@ -116,8 +110,7 @@ static void *get_or_make(struct map *m, struct str key, size_t size)
     return v;
 }
 
-static struct sketch *sketch_of(struct metric *m, struct str label)
-{
+static struct sketch *sketch_of(struct metric *m, struct str label) {
     for (size_t i = 0; i < m->n_sketches; i++)
         if (str_eq(m->sketches[i].label, label))
             return &m->sketches[i];
@@ -135,8 +128,7 @@ static struct sketch *sketch_of(struct metric *m, struct str label)
     return v;
 }
 
-static void sketch_labels(struct metric *m, struct labels ls)
-{
+static void sketch_labels(struct metric *m, struct labels ls) {
     for (uint32_t i = 0; i < ls.n; i++) {
         if (str_eqz(ls.l[i].name, LABEL_NAME))
             continue;
@@ -147,8 +139,7 @@ static void sketch_labels(struct metric *m, struct labels ls)
     }
 }
 
-static struct str widest_label(const struct metric *m)
-{
+static struct str widest_label(const struct metric *m) {
     struct str best = {NULL, 0};
     int most = 1; /* a label with one value is nobody's culprit */
     for (size_t i = 0; i < m->n_sketches; i++) {
@@ -163,9 +154,8 @@ static struct str widest_label(const struct metric *m)
     return best;
 }
 
-static bool refuse(struct guard *g, struct source *s, struct metric *m, bool by_metric, struct str source, struct str name,
-                   struct err *err)
-{
+static bool refuse(struct guard *g, struct source *s, struct metric *m, bool by_metric,
+                   struct str source, struct str name, struct err *err) {
     int64_t now = clock_wall_ms(g->opt.clock);
     s->refused_samples++;
     struct str label = widest_label(m);
@@ -180,20 +170,23 @@ static bool refuse(struct guard *g, struct source *s, struct metric *m, bool by_
         s->last_metric = dup_str(name);
     }
     return err_set(err, ERR_LIMITED,
-                   "%.*s has reached its limit of %u series%s%.*s: new ones are refused, known ones go on. Label with the "
+                   "%.*s has reached its limit of %u series%s%.*s: new ones are refused, known "
+                   "ones go on. Label with the "
                    "most values: %.*s. Drop it with metric_relabel_configs, or raise the limit",
-                   (int)(source.n > 120 ? 120 : source.n), source.p, max, by_metric ? " of metric " : "; now asked for metric ",
-                   (int)(name.n > 100 ? 100 : name.n), name.p ? name.p : "", label.n ? (int)(label.n > 64 ? 64 : label.n) : 4,
-                   label.n ? label.p : "none");
+                   (int)(source.n > 120 ? 120 : source.n), source.p, max,
+                   by_metric ? " of metric " : "; now asked for metric ",
+                   (int)(name.n > 100 ? 100 : name.n), name.p ? name.p : "",
+                   label.n ? (int)(label.n > 64 ? 64 : label.n) : 4, label.n ? label.p : "none");
 }
 
-bool guard_admit(struct guard *g, struct str source, struct labels ls, struct err *err)
-{
+bool guard_admit(struct guard *g, struct str source, struct labels ls, struct err *err) {
     struct str name = labels_name(ls);
     mutex_lock(&g->lock);
     struct source *s = get_or_make(&g->sources, source, sizeof(*s));
     bool full = s && s->series >= g->opt.series_per_source_max;
-    struct metric *m = !s ? NULL : full ? map_get(&s->metrics, name) : get_or_make(&s->metrics, name, sizeof(*m));
+    struct metric *m = !s     ? NULL
+                       : full ? map_get(&s->metrics, name)
+                              : get_or_make(&s->metrics, name, sizeof(*m));
     struct metric unknown = {.series = 0};
     bool ok;
     if (full && !m) { /* a flood of metric names leaves nothing behind */
@@ -201,7 +194,8 @@ bool guard_admit(struct guard *g, struct str source, struct labels ls, struct er
     } else if (!m) {
         ok = err_set(err, ERR_INTERNAL, "no memory for the cardinality guard");
     } else {
-        if (m->series >= g->opt.series_per_metric_max / 8 || s->series >= g->opt.series_per_source_max)
+        if (m->series >= g->opt.series_per_metric_max / 8 ||
+            s->series >= g->opt.series_per_source_max)
             sketch_labels(m, ls);
         if (m->series >= g->opt.series_per_metric_max)
             ok = refuse(g, s, m, true, source, name, err);
@@ -218,8 +212,7 @@ bool guard_admit(struct guard *g, struct str source, struct labels ls, struct er
     return ok;
 }
 
-void guard_release(struct guard *g, struct str source, struct labels ls)
-{
+void guard_release(struct guard *g, struct str source, struct labels ls) {
     mutex_lock(&g->lock);
     struct source *s = map_get(&g->sources, source);
     struct str name = labels_name(ls);
@@ -240,8 +233,7 @@ void guard_release(struct guard *g, struct str source, struct labels ls)
     mutex_unlock(&g->lock);
 }
 
-void guard_count_refused(struct guard *g, struct str source, uint64_t samples)
-{
+void guard_count_refused(struct guard *g, struct str source, uint64_t samples) {
     mutex_lock(&g->lock);
     struct source *s = map_get(&g->sources, source);
     if (s)
@@ -249,8 +241,7 @@ void guard_count_refused(struct guard *g, struct str source, uint64_t samples)
     mutex_unlock(&g->lock);
 }
 
-uint64_t guard_epoch(struct guard *g, struct str source)
-{
+uint64_t guard_epoch(struct guard *g, struct str source) {
     mutex_lock(&g->lock);
     const struct source *s = map_get(&g->sources, source);
     uint64_t e = s ? s->epoch : 0;
@@ -258,8 +249,7 @@ uint64_t guard_epoch(struct guard *g, struct str source)
     return e;
 }
 
-static size_t count_hits(const struct guard *g)
-{
+static size_t count_hits(const struct guard *g) {
     size_t n = 0;
     for (struct map_entry *e = map_next(&g->sources, NULL); e; e = map_next(&g->sources, e)) {
         const struct source *s = e->value;
@@ -270,8 +260,7 @@ static size_t count_hits(const struct guard *g)
     return n;
 }
 
-static void list_hits(const struct guard *g, struct arena *a, struct guard_hit *v)
-{
+static void list_hits(const struct guard *g, struct arena *a, struct guard_hit *v) {
     size_t n = 0;
     for (struct map_entry *e = map_next(&g->sources, NULL); e; e = map_next(&g->sources, e)) {
         const struct source *s = e->value;
@@ -280,7 +269,8 @@ static void list_hits(const struct guard *g, struct arena *a, struct guard_hit *
             const struct metric *m = map_get(&s->metrics, s->last_metric);
             v[n++] = (struct guard_hit){.source = source,
                                         .metric = arena_str(a, s->last_metric),
-                                        .label = m ? arena_str(a, widest_label(m)) : (struct str){NULL, 0},
+                                        .label = m ? arena_str(a, widest_label(m))
+                                                   : (struct str){NULL, 0},
                                         .limit = GUARD_LIMIT_SOURCE,
                                         .series_max = g->opt.series_per_source_max,
                                         .series = s->series,
@@ -304,8 +294,8 @@ static void list_hits(const struct guard *g, struct arena *a, struct guard_hit *
     }
 }
 
-bool guard_hits(struct guard *g, struct arena *a, struct guard_hit **out, size_t *out_n, struct err *err)
-{
+bool guard_hits(struct guard *g, struct arena *a, struct guard_hit **out, size_t *out_n,
+                struct err *err) {
     mutex_lock(&g->lock);
     size_t n = count_hits(g);
     struct guard_hit *v = ARENA_ARRAY(a, struct guard_hit, n + 1);

@@ -1,28 +1,23 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
+#include "base/base_testlib.h"
 #include "pipe/guard.h"
 #include "pipe/sample_limits.h"
 
 #include <stdio.h>
 
-static struct labels series(struct label *l, char *value, const char *metric, const char *label, int i)
-{
+static struct labels series(struct label *l, char *value, const char *metric, const char *label,
+                            int i) {
     (void)snprintf(value, 16, "%d", i);
     l[0] = (struct label){STR(LABEL_NAME), str_from(metric)};
     l[1] = (struct label){str_from(label), str_from(value)};
     return (struct labels){l, 2};
 }
 
-static void test_limits_by_name(void **state)
-{
+static void test_limits_by_name(void **state) {
     (void)state;
     struct clock_manual m = {.wall_ns = 7000000};
     struct clock clock = clock_manual_view(&m);
-    struct guard_options opt = {.series_per_source_max = 100, .series_per_metric_max = 40, .clock = &clock};
+    struct guard_options opt = {
+        .series_per_source_max = 100, .series_per_metric_max = 40, .clock = &clock};
     struct err err;
     struct guard *g = guard_new(&opt, &err);
     struct label l[2];
@@ -66,15 +61,18 @@ static void test_limits_by_name(void **state)
     guard_free(g);
 }
 
-static void test_sample_limits(void **state)
-{
+static void test_sample_limits(void **state) {
     (void)state;
     struct label l[] = {{STR("abc"), STR("12345")}};
     struct err err;
-    struct sample_limits none = {.samples = 0}, some = {.samples = 5, .labels = 1, .label_name_bytes = 3, .label_value_bytes = 4};
+    struct sample_limits none = {.samples = 0}, some = {.samples = 5,
+                                                        .labels = 1,
+                                                        .label_name_bytes = 3,
+                                                        .label_value_bytes = 4};
     assert_true(sample_limits_check(&none, (struct labels){l, 1}, &err));
     assert_false(sample_limits_check(&some, (struct labels){l, 1}, &err));
-    assert_non_null(strstr(err.message, "label_value_length_limit of 4 is exceeded: 5 at label abc"));
+    assert_non_null(
+        strstr(err.message, "label_value_length_limit of 4 is exceeded: 5 at label abc"));
     some.label_value_bytes = 5;
     assert_true(sample_limits_check(&some, (struct labels){l, 1}, &err));
     assert_true(sample_limits_check_count(&some, 5, &err));
@@ -82,8 +80,8 @@ static void test_sample_limits(void **state)
     assert_true(sample_limits_check_count(&none, 6, &err));
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_limits_by_name), cmocka_unit_test(test_sample_limits)};
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_limits_by_name),
+                                       cmocka_unit_test(test_sample_limits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

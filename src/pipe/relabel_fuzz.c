@@ -1,12 +1,12 @@
-/* Rules and templates from outside: regex \n target \n replacement \n value; first byte: the action. */
+/* Rules and templates from outside: regex \n target \n replacement \n value; first byte: the
+ * action. */
 #include "pipe/relabel.h"
 
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     if (n < 2 || n > 4096)
         return 0;
     struct str rest = str_make((const char *)data + 1, n - 1), part[4] = {{0}};

@@ -1,6 +1,6 @@
-/* sample_limits.h - the limits a team may put on one source's samples (label_limit and its kin of scrape_configs).
- * 0: none. A breach is an error that names the limit, the label and the series; a scrape then fails as a whole,
- * as in Prometheus, because half a page misleads. Pure. */
+/* sample_limits.h - the limits a team may put on one source's samples (label_limit and its kin of
+ * scrape_configs). 0: none. A breach is an error that names the limit, the label and the series; a
+ * scrape then fails as a whole, as in Prometheus, because half a page misleads. Pure. */
 #ifndef PIPE_SAMPLE_LIMITS_H
 #define PIPE_SAMPLE_LIMITS_H
 

@@ -7,14 +7,12 @@
 
 #include <stdlib.h>
 
-const char *discovery_kind_name(enum discovery_kind k)
-{
+const char *discovery_kind_name(enum discovery_kind k) {
     static const char *const names[] = {"static", "file", "http", "dns"};
     return names[k];
 }
 
-int64_t discovery_interval_ms(const struct discovery_conf *c)
-{
+int64_t discovery_interval_ms(const struct discovery_conf *c) {
     int64_t ms = INT64_MAX;
     if (c->kind == DISCOVERY_FILE) /* content is compared, so looking often costs little */
         ms = ((const struct ingest_file_sd *)c->conf)->refresh_interval_ms;
@@ -27,8 +25,7 @@ int64_t discovery_interval_ms(const struct discovery_conf *c)
     return ms < 100 ? 100 : ms;
 }
 
-static struct str joined(const struct conf_strs *s, struct arena *a)
-{
+static struct str joined(const struct conf_strs *s, struct arena *a) {
     struct buf b = BUF_INIT;
     for (size_t i = 0; i < s->n; i++)
         buf_printf(&b, "%s%.*s", i ? ", " : "", STR_FMT(s->v[i]));
@@ -37,8 +34,7 @@ static struct str joined(const struct conf_strs *s, struct arena *a)
     return r;
 }
 
-struct str discovery_what(const struct discovery_conf *c, struct arena *a)
-{
+struct str discovery_what(const struct discovery_conf *c, struct arena *a) {
     switch (c->kind) {
     case DISCOVERY_STATIC:
         return joined(&((const struct ingest_static *)c->conf)->targets, a);
@@ -54,8 +50,8 @@ struct str discovery_what(const struct discovery_conf *c, struct arena *a)
 
 /* ---- static ---- */
 
-static bool ask_static(const struct ingest_static *s, struct arena *a, struct target_groups *out, struct err *err)
-{
+static bool ask_static(const struct ingest_static *s, struct arena *a, struct target_groups *out,
+                       struct err *err) {
     struct target_group *g = ARENA_NEW(a, struct target_group);
     struct label *l = ARENA_ARRAY(a, struct label, s->labels.n + 1);
     if (!g || !l)
@@ -73,8 +69,7 @@ static bool ask_static(const struct ingest_static *s, struct arena *a, struct ta
 /* ---- files ---- */
 
 /* pattern has at most one '*'. */
-static bool matches_star(struct str pattern, struct str name)
-{
+static bool matches_star(struct str pattern, struct str name) {
     size_t at = str_find_char(pattern, '*');
     if (at == SIZE_MAX)
         return str_eq(pattern, name);
@@ -92,8 +87,7 @@ struct files {
     size_t n, cap;
 };
 
-static bool read_one_file(struct files *f, const char *path, struct err *err)
-{
+static bool read_one_file(struct files *f, const char *path, struct err *err) {
     if (f->n == f->cap) {
         size_t cap = f->cap ? f->cap * 2 : 8;
         struct buf *t = realloc(f->texts, cap * sizeof(*t));
@@ -115,13 +109,14 @@ static bool read_one_file(struct files *f, const char *path, struct err *err)
     return true;
 }
 
-static bool read_files(struct files *f, struct str pattern, struct err *err)
-{
+static bool read_files(struct files *f, struct str pattern, struct err *err) {
     size_t slash = SIZE_MAX;
     for (size_t i = 0; i < pattern.n; i++)
         if (pattern.p[i] == '/')
             slash = i;
-    struct str dir = slash == SIZE_MAX ? STR(".") : slash == 0 ? STR("/") : str_sub(pattern, 0, slash);
+    struct str dir = slash == SIZE_MAX ? STR(".")
+                     : slash == 0      ? STR("/")
+                                       : str_sub(pattern, 0, slash);
     struct str last = slash == SIZE_MAX ? pattern : str_from_offset(pattern, slash + 1);
     if (str_find_char(last, '*') == SIZE_MAX) {
         const char *path = arena_strz(f->a, pattern);
@@ -146,12 +141,12 @@ static bool read_files(struct files *f, struct str pattern, struct err *err)
     return true;
 }
 
-static bool parse_file(struct files *f, size_t i, struct err *err)
-{
+static bool parse_file(struct files *f, size_t i, struct err *err) {
     struct str text = arena_str(f->a, buf_view(&f->texts[i])), path = str_from(f->paths[i]);
     struct target_groups g = {.n = 0};
-    if (text.n && !(str_ends(path, STR(".json")) ? target_groups_from_json(text, f->a, &g, err)
-                                                 : target_groups_from_yaml(text, f->paths[i], f->a, &g, err)))
+    if (text.n &&
+        !(str_ends(path, STR(".json")) ? target_groups_from_json(text, f->a, &g, err)
+                                       : target_groups_from_yaml(text, f->paths[i], f->a, &g, err)))
         return err_prefix(err, "%s", f->paths[i]);
     struct target_group *v = ARENA_ARRAY(f->a, struct target_group, f->all.n + g.n + 1);
     if (!v)
@@ -174,9 +169,8 @@ static bool parse_file(struct files *f, size_t i, struct err *err)
     return true;
 }
 
-static bool ask_files(const struct ingest_file_sd *c, uint64_t *memory, struct arena *a, struct target_groups *out,
-                      bool *out_unchanged, struct err *err)
-{
+static bool ask_files(const struct ingest_file_sd *c, uint64_t *memory, struct arena *a,
+                      struct target_groups *out, bool *out_unchanged, struct err *err) {
     struct files f = {.a = a, .hash = 1};
     bool ok = true;
     for (size_t i = 0; ok && i < c->files.n; i++)
@@ -202,8 +196,7 @@ static bool ask_files(const struct ingest_file_sd *c, uint64_t *memory, struct a
 /* ---- HTTP ---- */
 
 void discovery_http_options(const struct ingest_http *h, struct http_call *call, struct arena *a,
-                            struct http_header *auth_header, bool *out_has_auth_header)
-{
+                            struct http_header *auth_header, bool *out_has_auth_header) {
     *out_has_auth_header = false;
     call->follow_redirects = h->follow_redirects;
     if (h->basic_auth) {
@@ -228,7 +221,8 @@ void discovery_http_options(const struct ingest_http *h, struct http_call *call,
     call->proxy = h->proxy_url.n ? h->proxy_url.p : NULL;
 }
 
-/* http_client_do would still touch a client that is being freed under it; this waits for the answer alone. */
+/* http_client_do would still touch a client that is being freed under it; this waits for the answer
+ * alone. */
 struct waiting {
     struct mutex lock;
     struct cond changed;
@@ -240,8 +234,7 @@ struct waiting {
     struct err err;
 };
 
-static void answered(void *arg, struct http_reply *r)
-{
+static void answered(void *arg, struct http_reply *r) {
     struct waiting *w = arg;
     mutex_lock(&w->lock);
     w->status = r->status;
@@ -253,8 +246,7 @@ static void answered(void *arg, struct http_reply *r)
     mutex_unlock(&w->lock);
 }
 
-static bool check_answer(const struct waiting *w, struct err *err)
-{
+static bool check_answer(const struct waiting *w, struct err *err) {
     if (w->err.code != ERR_OK) {
         if (err)
             *err = w->err;
@@ -262,11 +254,12 @@ static bool check_answer(const struct waiting *w, struct err *err)
     }
     if (w->status != 200)
         return err_set(err, ERR_UNAVAILABLE, "the discovery service answered HTTP %d", w->status);
-    return w->json || err_set(err, ERR_BAD_INPUT, "the discovery service must answer Content-Type application/json");
+    return w->json || err_set(err, ERR_BAD_INPUT,
+                              "the discovery service must answer Content-Type application/json");
 }
 
-static bool call_and_wait(const struct discovery_env *env, const struct http_call *call, struct waiting *w, struct err *err)
-{
+static bool call_and_wait(const struct discovery_env *env, const struct http_call *call,
+                          struct waiting *w, struct err *err) {
     mutex_lock(env->lock);
     bool started = *env->stopping ? err_set(err, ERR_CANCELED, "stopping")
                                   : http_client_start(env->http, call, answered, w, err);
@@ -280,9 +273,9 @@ static bool call_and_wait(const struct discovery_env *env, const struct http_cal
     return check_answer(w, err);
 }
 
-static bool ask_http(const struct ingest_http_sd *c, const struct discovery_env *env, uint64_t *memory, struct arena *a,
-                     struct target_groups *out, bool *out_unchanged, struct err *err)
-{
+static bool ask_http(const struct ingest_http_sd *c, const struct discovery_env *env,
+                     uint64_t *memory, struct arena *a, struct target_groups *out,
+                     bool *out_unchanged, struct err *err) {
     char seconds[32];
     int64_t timeout_ms = c->refresh_interval_ms < 10000 ? c->refresh_interval_ms : 10000;
     struct buf sb = BUF_INIT;
@@ -339,8 +332,7 @@ static bool ask_http(const struct ingest_http_sd *c, const struct discovery_env 
 
 /* ---- DNS ---- */
 
-static enum dns_type type_of(int t)
-{
+static enum dns_type type_of(int t) {
     switch ((enum ingest_dns_type)t) {
     case INGEST_DNS_SRV:
         return DNS_SRV;
@@ -356,19 +348,23 @@ static enum dns_type type_of(int t)
     return DNS_SRV;
 }
 
-/* The labels of one record, as Prometheus names them; n_own is the same for all records of a type. */
-static uint32_t record_labels(enum dns_type type, const struct dns_record *r, struct label *l, struct arena *a)
-{
+/* The labels of one record, as Prometheus names them; n_own is the same for all records of a type.
+ */
+static uint32_t record_labels(enum dns_type type, const struct dns_record *r, struct label *l,
+                              struct arena *a) {
     switch (type) {
     case DNS_SRV:
-        l[0] = (struct label){STR("__meta_dns_srv_record_target"), arena_printf(a, "%.*s.", (int)r->name.n, r->name.p)};
+        l[0] = (struct label){STR("__meta_dns_srv_record_target"),
+                              arena_printf(a, "%.*s.", (int)r->name.n, r->name.p)};
         l[1] = (struct label){STR("__meta_dns_srv_record_port"), arena_printf(a, "%u", r->port)};
         return 2;
     case DNS_MX:
-        l[0] = (struct label){STR("__meta_dns_mx_record_target"), arena_printf(a, "%.*s.", (int)r->name.n, r->name.p)};
+        l[0] = (struct label){STR("__meta_dns_mx_record_target"),
+                              arena_printf(a, "%.*s.", (int)r->name.n, r->name.p)};
         return 1;
     case DNS_NS:
-        l[0] = (struct label){STR("__meta_dns_ns_record_target"), arena_printf(a, "%.*s.", (int)r->name.n, r->name.p)};
+        l[0] = (struct label){STR("__meta_dns_ns_record_target"),
+                              arena_printf(a, "%.*s.", (int)r->name.n, r->name.p)};
         return 1;
     case DNS_A:
     case DNS_AAAA:
@@ -377,9 +373,9 @@ static uint32_t record_labels(enum dns_type type, const struct dns_record *r, st
     return 0;
 }
 
-static bool dns_group(const struct ingest_dns_sd *c, enum dns_type type, struct str name, const struct dns_record *r, size_t n,
-                      struct arena *a, struct target_group *g, struct err *err)
-{
+static bool dns_group(const struct ingest_dns_sd *c, enum dns_type type, struct str name,
+                      const struct dns_record *r, size_t n, struct arena *a, struct target_group *g,
+                      struct err *err) {
     g->targets = ARENA_ARRAY(a, struct str, n + 1);
     g->own = ARENA_ARRAY(a, struct label, n * 2 + 2);
     g->labels = ARENA_ARRAY(a, struct label, 1);
@@ -400,9 +396,8 @@ static bool dns_group(const struct ingest_dns_sd *c, enum dns_type type, struct 
     return !a->failed || arena_err(a, err);
 }
 
-static bool ask_dns(const struct ingest_dns_sd *c, const struct discovery_env *env, struct arena *a, struct target_groups *out,
-                    struct err *err)
-{
+static bool ask_dns(const struct ingest_dns_sd *c, const struct discovery_env *env, struct arena *a,
+                    struct target_groups *out, struct err *err) {
     struct target_groups all = {.v = ARENA_ARRAY(a, struct target_group, c->names.n + 1)};
     struct dns_options opt = {.servers = env->dns_servers, .timeout_ms = 5000};
     enum dns_type type = type_of(c->type);
@@ -428,9 +423,9 @@ static bool ask_dns(const struct ingest_dns_sd *c, const struct discovery_env *e
     return true;
 }
 
-bool discovery_ask(const struct discovery_conf *c, const struct discovery_env *env, uint64_t *memory, struct arena *a,
-                   struct target_groups *out, bool *out_unchanged, struct err *err)
-{
+bool discovery_ask(const struct discovery_conf *c, const struct discovery_env *env,
+                   uint64_t *memory, struct arena *a, struct target_groups *out,
+                   bool *out_unchanged, struct err *err) {
     *out_unchanged = false;
     switch (c->kind) {
     case DISCOVERY_STATIC:

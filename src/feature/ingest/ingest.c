@@ -5,8 +5,7 @@
 
 #include <stdlib.h>
 
-static bool start_threads(struct ingest *g, struct err *err)
-{
+static bool start_threads(struct ingest *g, struct err *err) {
     if (!thread_start(&g->beat, "scrape", ingest_beat_loop, g, err))
         return false;
     for (uint32_t i = 0; i < g->n_workers; i++)
@@ -18,8 +17,7 @@ static bool start_threads(struct ingest *g, struct err *err)
     return true;
 }
 
-struct ingest *ingest_new(const struct ingest_options *opt, struct err *err)
-{
+struct ingest *ingest_new(const struct ingest_options *opt, struct err *err) {
     struct ingest *g = calloc(1, sizeof(*g));
     if (!g) {
         err_set(err, ERR_INTERNAL, "no memory for the scrape manager");
@@ -52,8 +50,7 @@ struct ingest *ingest_new(const struct ingest_options *opt, struct err *err)
     return g;
 }
 
-static void stop_threads(struct ingest *g)
-{
+static void stop_threads(struct ingest *g) {
     mutex_lock(&g->lock);
     g->stopping = true;
     cond_broadcast(&g->changed);
@@ -73,8 +70,7 @@ static void stop_threads(struct ingest *g)
         thread_join(&g->workers[i]);
 }
 
-void ingest_free(struct ingest *g)
-{
+void ingest_free(struct ingest *g) {
     if (!g)
         return;
     stop_threads(g);
@@ -99,32 +95,36 @@ void ingest_free(struct ingest *g)
 /* ---- accepted offers ---- */
 
 /* "http://host:port/path?query" as a scrape configuration. Strings in the arena. */
-static bool accepted_conf(const struct ingest_accepted *from, struct arena *a, struct ingest_scrape_config *out, struct err *err)
-{
+static bool accepted_conf(const struct ingest_accepted *from, struct arena *a,
+                          struct ingest_scrape_config *out, struct err *err) {
     struct str rest = from->url;
     bool https = str_starts(rest, STR("https://"));
     if (!https && !str_starts(rest, STR("http://")))
-        return err_set(err, ERR_BAD_INPUT, "an accepted scrape needs an http or https URL, not \"%.*s\"", STR_FMT(rest));
+        return err_set(err, ERR_BAD_INPUT,
+                       "an accepted scrape needs an http or https URL, not \"%.*s\"",
+                       STR_FMT(rest));
     rest = str_from_offset(rest, https ? 8 : 7);
     size_t slash = str_find_char(rest, '/'), mark = str_find_char(rest, '?');
     size_t end = slash < mark ? slash : mark;
     struct str address = str_sub(rest, 0, end < rest.n ? end : rest.n);
-    struct str path = slash < mark ? str_sub(rest, slash, (mark < rest.n ? mark : rest.n) - slash) : STR("/metrics");
+    struct str path = slash < mark ? str_sub(rest, slash, (mark < rest.n ? mark : rest.n) - slash)
+                                   : STR("/metrics");
     struct str *targets = ARENA_ARRAY(a, struct str, 1);
     struct ingest_static *group = ARENA_NEW(a, struct ingest_static);
     if (!targets || !group || from->job.n == 0 || address.n == 0)
         return err_set(err, ERR_BAD_INPUT, "an accepted scrape needs a job and a host");
     targets[0] = arena_str(a, address);
     group->targets = (struct conf_strs){targets, 1};
-    *out = (struct ingest_scrape_config){.job_name = from->job,
-                                         .metrics_path = arena_str(a, path),
-                                         .scheme = https,
-                                         .params_query = mark < rest.n ? str_from_offset(rest, mark + 1) : (struct str){NULL, 0},
-                                         .honor_timestamps = true,
-                                         .enable_compression = true,
-                                         .fallback_scrape_protocol = STR("PrometheusText0.0.4"),
-                                         .http = {.follow_redirects = true},
-                                         .static_configs = {group, 1}};
+    *out = (struct ingest_scrape_config){
+        .job_name = from->job,
+        .metrics_path = arena_str(a, path),
+        .scheme = https,
+        .params_query = mark < rest.n ? str_from_offset(rest, mark + 1) : (struct str){NULL, 0},
+        .honor_timestamps = true,
+        .enable_compression = true,
+        .fallback_scrape_protocol = STR("PrometheusText0.0.4"),
+        .http = {.follow_redirects = true},
+        .static_configs = {group, 1}};
     return !a->failed || arena_err(a, err);
 }
 
@@ -135,17 +135,17 @@ struct plan {
     size_t n;
 };
 
-static bool plan_add(struct plan *p, struct job *job, struct err *err)
-{
+static bool plan_add(struct plan *p, struct job *job, struct err *err) {
     for (size_t i = 0; i < p->n; i++)
         if (str_eq(p->jobs[i]->key, job->key))
-            return err_set(err, ERR_BAD_INPUT, "two scrape_configs have the job_name \"%.*s\"", STR_FMT(job->conf.job_name));
+            return err_set(err, ERR_BAD_INPUT, "two scrape_configs have the job_name \"%.*s\"",
+                           STR_FMT(job->conf.job_name));
     p->jobs[p->n++] = job;
     return true;
 }
 
-static bool make_plan(struct ingest *g, const struct ingest_config *c, struct plan *p, struct err *err)
-{
+static bool make_plan(struct ingest *g, const struct ingest_config *c, struct plan *p,
+                      struct err *err) {
     p->jobs = calloc(c->n_scrapes + c->n_accepted + 1, sizeof(struct job *));
     if (!p->jobs)
         return err_set(err, ERR_INTERNAL, "no memory for scrape jobs");
@@ -162,47 +162,48 @@ static bool make_plan(struct ingest *g, const struct ingest_config *c, struct pl
         struct arena a = ARENA_INIT_MAX(64 << 10);
         struct ingest_scrape_config conf;
         struct err e;
-        struct job *job = accepted_conf(&c->accepted[i], &a, &conf, &e) ? job_new(g, &conf, c->global, &c->accepted[i], &e) : NULL;
+        struct job *job = accepted_conf(&c->accepted[i], &a, &conf, &e)
+                              ? job_new(g, &conf, c->global, &c->accepted[i], &e)
+                              : NULL;
         arena_deinit(&a);
         /* A wrong row in the state store must not hold up the configuration file. */
         if (!job)
-            log_warn("scrape", "accepted scrape %.*s is left out: %s", STR_FMT(c->accepted[i].id), e.message);
+            log_warn("scrape", "accepted scrape %.*s is left out: %s", STR_FMT(c->accepted[i].id),
+                     e.message);
         else if (!plan_add(p, job, &e))
             job_unref(job);
     }
     return true;
 }
 
-static void plan_free(struct plan *p)
-{
+static void plan_free(struct plan *p) {
     for (size_t i = 0; i < p->n; i++)
         job_unref(p->jobs[i]);
     free(p->jobs);
 }
 
-static struct job *find_job(struct ingest *g, struct str key)
-{
+static struct job *find_job(struct ingest *g, struct str key) {
     for (size_t i = 0; i < g->n_jobs; i++)
         if (g->jobs[i] && str_eq(g->jobs[i]->key, key))
             return g->jobs[i];
     return NULL;
 }
 
-static bool is_elsewhere(const struct plan *p, const struct job *accepted, struct str url)
-{
+static bool is_elsewhere(const struct plan *p, const struct job *accepted, struct str url) {
     for (size_t i = 0; i < p->n; i++)
-        for (size_t k = 0; p->jobs[i] != accepted && !p->jobs[i]->accepted_id.n && k < p->jobs[i]->n_targets; k++)
+        for (size_t k = 0;
+             p->jobs[i] != accepted && !p->jobs[i]->accepted_id.n && k < p->jobs[i]->n_targets; k++)
             if (str_eq(p->jobs[i]->targets[k]->spec.url, url))
                 return true;
     return false;
 }
 
 /* Configuration files win: an accepted scrape of the same URL steps back. */
-static void drop_doubles(struct ingest *g, const struct plan *p)
-{
+static void drop_doubles(struct ingest *g, const struct plan *p) {
     for (size_t i = 0; i < p->n; i++) {
         struct job *job = p->jobs[i];
-        if (job->accepted_id.n && job->n_targets && is_elsewhere(p, job, job->targets[0]->spec.url)) {
+        if (job->accepted_id.n && job->n_targets &&
+            is_elsewhere(p, job, job->targets[0]->spec.url)) {
             job_retire_targets(g, job);
             struct err e;
             err_set(&e, ERR_CONFLICT, "the configuration file scrapes this URL already");
@@ -212,8 +213,7 @@ static void drop_doubles(struct ingest *g, const struct plan *p)
 }
 
 /* Lock held. */
-static void carry_out(struct ingest *g, struct plan *p)
-{
+static void carry_out(struct ingest *g, struct plan *p) {
     for (size_t i = 0; i < p->n; i++) {
         struct job *old = find_job(g, p->jobs[i]->key);
         if (old && job_same(old, p->jobs[i])) {
@@ -247,8 +247,7 @@ static void carry_out(struct ingest *g, struct plan *p)
     cond_broadcast(&g->discovery);
 }
 
-bool ingest_apply(struct ingest *g, const struct ingest_config *c, struct err *err)
-{
+bool ingest_apply(struct ingest *g, const struct ingest_config *c, struct err *err) {
     struct plan p = {.n = 0};
     mutex_lock(&g->lock);
     bool ok = make_plan(g, c, &p, err);
@@ -262,14 +261,12 @@ bool ingest_apply(struct ingest *g, const struct ingest_config *c, struct err *e
 
 /* ---- views ---- */
 
-const char *ingest_health_name(enum ingest_health h)
-{
+const char *ingest_health_name(enum ingest_health h) {
     static const char *const names[] = {"unknown", "up", "down"};
     return names[h];
 }
 
-static void view_target(const struct target *t, struct arena *a, struct ingest_target_view *v)
-{
+static void view_target(const struct target *t, struct arena *a, struct ingest_target_view *v) {
     *v = (struct ingest_target_view){
         .job = arena_str(a, t->job->conf.job_name),
         .url = arena_str(a, t->spec.url),
@@ -288,14 +285,13 @@ static void view_target(const struct target *t, struct arena *a, struct ingest_t
     (void)labels_copy(a, t->spec.discovered, &v->discovered);
 }
 
-static bool view_done(struct ingest *g, const struct arena *a, struct err *err)
-{
+static bool view_done(struct ingest *g, const struct arena *a, struct err *err) {
     mutex_unlock(&g->lock);
     return !a->failed || arena_err(a, err);
 }
 
-bool ingest_targets(struct ingest *g, struct arena *a, struct ingest_target_view **out, size_t *out_n, struct err *err)
-{
+bool ingest_targets(struct ingest *g, struct arena *a, struct ingest_target_view **out,
+                    size_t *out_n, struct err *err) {
     size_t n = 0;
     mutex_lock(&g->lock);
     for (size_t i = 0; i < g->n_jobs; i++)
@@ -312,8 +308,8 @@ bool ingest_targets(struct ingest *g, struct arena *a, struct ingest_target_view
     return true;
 }
 
-bool ingest_dropped(struct ingest *g, struct arena *a, struct ingest_dropped_view **out, size_t *out_n, struct err *err)
-{
+bool ingest_dropped(struct ingest *g, struct arena *a, struct ingest_dropped_view **out,
+                    size_t *out_n, struct err *err) {
     size_t n = 0;
     mutex_lock(&g->lock);
     for (size_t i = 0; i < g->n_jobs; i++)
@@ -332,15 +328,16 @@ bool ingest_dropped(struct ingest *g, struct arena *a, struct ingest_dropped_vie
     return true;
 }
 
-bool ingest_jobs(struct ingest *g, struct arena *a, struct ingest_job_view **out, size_t *out_n, struct err *err)
-{
+bool ingest_jobs(struct ingest *g, struct arena *a, struct ingest_job_view **out, size_t *out_n,
+                 struct err *err) {
     mutex_lock(&g->lock);
     size_t n = g->n_jobs;
     struct ingest_job_view *v = ARENA_ARRAY(a, struct ingest_job_view, n + 1);
     for (size_t i = 0; v && i < n; i++) {
         const struct job *j = g->jobs[i];
-        v[i] = (struct ingest_job_view){arena_str(a, j->conf.job_name), arena_str(a, j->accepted_id),
-                                        arena_str(a, str_from(j->error)), j->n_targets, j->n_dropped};
+        v[i] =
+            (struct ingest_job_view){arena_str(a, j->conf.job_name), arena_str(a, j->accepted_id),
+                                     arena_str(a, str_from(j->error)), j->n_targets, j->n_dropped};
     }
     if (!view_done(g, a, err))
         return false;
@@ -349,8 +346,8 @@ bool ingest_jobs(struct ingest *g, struct arena *a, struct ingest_job_view **out
     return true;
 }
 
-bool ingest_discoveries(struct ingest *g, struct arena *a, struct ingest_discovery_view **out, size_t *out_n, struct err *err)
-{
+bool ingest_discoveries(struct ingest *g, struct arena *a, struct ingest_discovery_view **out,
+                        size_t *out_n, struct err *err) {
     size_t n = 0;
     mutex_lock(&g->lock);
     for (size_t i = 0; i < g->n_jobs; i++)
@@ -374,13 +371,12 @@ bool ingest_discoveries(struct ingest *g, struct arena *a, struct ingest_discove
     return true;
 }
 
-bool ingest_limit_hits(struct ingest *g, struct arena *a, struct guard_hit **out, size_t *out_n, struct err *err)
-{
+bool ingest_limit_hits(struct ingest *g, struct arena *a, struct guard_hit **out, size_t *out_n,
+                       struct err *err) {
     return guard_hits(g->guard, a, out, out_n, err);
 }
 
-bool ingest_has_url(struct ingest *g, struct str url)
-{
+bool ingest_has_url(struct ingest *g, struct str url) {
     bool found = false;
     mutex_lock(&g->lock);
     for (size_t i = 0; i < g->n_jobs; i++)

@@ -1,5 +1,5 @@
-/* The whole chain for one target of 10,000 series scraped each second: HTTP, page, rows, the series store with its fsync.
- * The exporter is another process, so its CPU does not count. */
+/* The whole chain for one target of 10,000 series scraped each second: HTTP, page, rows, the series
+ * store with its fsync. The exporter is another process, so its CPU does not count. */
 #include "feature/ingest/ingest.h"
 #include "feature/ingest/ingest_testlib.h"
 #include "os/clock.h"
@@ -16,15 +16,14 @@
 
 enum { SECONDS = 10 };
 
-static double cpu_s(void)
-{
+static double cpu_s(void) {
     struct rusage u;
     (void)getrusage(RUSAGE_SELF, &u);
-    return (double)u.ru_utime.tv_sec + (double)u.ru_stime.tv_sec + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+    return (double)u.ru_utime.tv_sec + (double)u.ru_stime.tv_sec +
+           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-static void exporter(int out)
-{
+static void exporter(int out) {
     struct t_peer p;
     t_peer_init(&p);
     if (write(out, &p.port, sizeof(p.port)) != (ssize_t)sizeof(p.port))
@@ -32,7 +31,10 @@ static void exporter(int out)
     for (int salt = 0;; salt++) {
         struct buf b = BUF_INIT;
         for (int i = 0; i < 10000; i++)
-            buf_printf(&b, "app_requests_total{method=\"GET\",path=\"/api/v1/items/%d\",code=\"200\"} %d\n", i, salt * (i % 13) + i);
+            buf_printf(
+                &b,
+                "app_requests_total{method=\"GET\",path=\"/api/v1/items/%d\",code=\"200\"} %d\n", i,
+                salt * (i % 13) + i);
         t_peer_text(&p, b.p);
         buf_deinit(&b);
         struct timespec nap = {0, 500000000};
@@ -40,8 +42,7 @@ static void exporter(int out)
     }
 }
 
-static void measure(uint16_t port, const char *dir)
-{
+static void measure(uint16_t port, const char *dir) {
     struct err err;
     struct series_options so = {.dir = dir, .clock = clock_system()};
     struct series_store *store = series_open(&so, &err);
@@ -55,7 +56,10 @@ static void measure(uint16_t port, const char *dir)
     struct ingest_config c;
     struct buf diags = BUF_INIT;
     char yaml[512];
-    (void)snprintf(yaml, sizeof(yaml), "scrape_configs: [{job_name: j, scrape_interval: 1s, static_configs: [{targets: ['127.0.0.1:%u']}]}]", port);
+    (void)snprintf(yaml, sizeof(yaml),
+                   "scrape_configs: [{job_name: j, scrape_interval: 1s, static_configs: [{targets: "
+                   "['127.0.0.1:%u']}]}]",
+                   port);
     if (g && t_config(yaml, &a, &c, &diags) && ingest_apply(g, &c, &err)) {
         struct timespec warm = {3, 0}, run = {SECONDS, 0};
         (void)nanosleep(&warm, NULL);
@@ -65,8 +69,10 @@ static void measure(uint16_t port, const char *dir)
         struct ingest_target_view *v;
         size_t n;
         if (ingest_targets(g, &a, &v, &n, &err) && n == 1)
-            printf("10,000 series each second, stored: %.2f %% of a core (%s, %llu samples, scrape took %.1f ms)\n", t / SECONDS * 100,
-                   ingest_health_name(v[0].health), (unsigned long long)v[0].samples_scraped, v[0].last_duration_s * 1e3);
+            printf("10,000 series each second, stored: %.2f %% of a core (%s, %llu samples, scrape "
+                   "took %.1f ms)\n",
+                   t / SECONDS * 100, ingest_health_name(v[0].health),
+                   (unsigned long long)v[0].samples_scraped, v[0].last_duration_s * 1e3);
     } else {
         (void)fprintf(stderr, "%s %s\n", err.message, diags.p ? diags.p : "");
     }
@@ -76,8 +82,7 @@ static void measure(uint16_t port, const char *dir)
     arena_deinit(&a);
 }
 
-int main(void)
-{
+int main(void) {
     int fds[2];
     char dir[] = "/tmp/hinomi-bench-XXXXXX";
     uint16_t port = 0;

@@ -1,5 +1,6 @@
-/* ingest_internal.h - the manager's own structures, shared by ingest*.c only. Everything in struct ingest, job and
- * target is guarded by ingest.lock, but for what a busy target's worker owns (cache). */
+/* ingest_internal.h - the manager's own structures, shared by ingest*.c only. Everything in struct
+ * ingest, job and target is guarded by ingest.lock, but for what a busy target's worker owns
+ * (cache). */
 #ifndef INGEST_INGEST_INTERNAL_H
 #define INGEST_INGEST_INTERNAL_H
 
@@ -12,9 +13,9 @@
 enum {
     INGEST_WORKERS_MAX = 16,
     INGEST_DISCOVER_THREADS = 2,
-    INGEST_QUEUE = 65536,          /* pages that wait for a worker; each target has at most one */
+    INGEST_QUEUE = 65536, /* pages that wait for a worker; each target has at most one */
     INGEST_KEEP_DROPPED = 1000,
-    INGEST_FIRST_SCRAPE_MS = 5000  /* a new target need not wait for its beat */
+    INGEST_FIRST_SCRAPE_MS = 5000 /* a new target need not wait for its beat */
 };
 
 struct provider {
@@ -22,7 +23,7 @@ struct provider {
     struct arena *arena; /* of the groups */
     struct target_groups groups;
     uint64_t memory;
-    int64_t due_ns;      /* monotonic */
+    int64_t due_ns; /* monotonic */
     bool busy;
     char error[ERR_MESSAGE_BYTES_MAX];
     int64_t last_ok_ms;
@@ -31,8 +32,8 @@ struct provider {
 
 struct job {
     struct arena arena;
-    int refs;                /* one of ingest.jobs, one of each run and discovery under way */
-    struct str key;          /* "config/<job_name>" or "accepted/<id>" */
+    int refs;       /* one of ingest.jobs, one of each run and discovery under way */
+    struct str key; /* "config/<job_name>" or "accepted/<id>" */
     struct str accepted_id;
     struct ingest_scrape_config conf;
     struct ingest_limits limits; /* with global's */
@@ -42,7 +43,7 @@ struct job {
     struct relabel *relabel, *metric_relabel;
     char *accept;
     uint64_t epoch;
-    bool current;            /* still in ingest.jobs */
+    bool current; /* still in ingest.jobs */
     struct provider *providers;
     size_t n_providers;
     struct target **targets;
@@ -63,7 +64,7 @@ struct target {
     struct scrape_cache *cache; /* the worker's while busy */
     size_t heap_at;             /* index + 1; 0: not in the heap */
     int64_t due_ns, last_ts_ms;
-    bool busy, removed, kept;   /* kept: mark of a sync */
+    bool busy, removed, kept; /* kept: mark of a sync */
     enum ingest_health health;
     char error[ERR_MESSAGE_BYTES_MAX], rejected[ERR_MESSAGE_BYTES_MAX];
     int64_t last_scrape_ms;
@@ -75,13 +76,13 @@ struct target {
 struct run {
     struct ingest *g;
     struct target *t;
-    struct job *job;     /* a ref */
+    struct job *job; /* a ref */
     bool retire;
     int64_t start_ns, ts_ms;
     char *body;
     size_t body_n;
     enum promtext_format format;
-    struct err err;      /* code != 0: no page */
+    struct err err; /* code != 0: no page */
 };
 
 struct ingest {
@@ -90,15 +91,15 @@ struct ingest {
     bool own_http;
     struct guard *guard;
     struct mutex lock;
-    struct cond changed;    /* due times, stopping */
-    struct cond discovery;  /* providers, stopping */
-    struct cond idle;       /* n_running reached 0 */
+    struct cond changed;   /* due times, stopping */
+    struct cond discovery; /* providers, stopping */
+    struct cond idle;      /* n_running reached 0 */
     bool stopping;
     struct job **jobs;
     size_t n_jobs;
     struct target **heap;
     size_t n_heap, heap_cap;
-    size_t n_running;       /* runs between start and their worker's end */
+    size_t n_running; /* runs between start and their worker's end */
     uint64_t epoch;
     struct queue queue;
     struct thread beat, workers[INGEST_WORKERS_MAX], discoverers[INGEST_DISCOVER_THREADS];
@@ -106,8 +107,9 @@ struct ingest {
 };
 
 /* ingest_job.c; all with the lock held */
-struct job *job_new(struct ingest *g, const struct ingest_scrape_config *conf, const struct ingest_global *global,
-                    const struct ingest_accepted *accepted, struct err *err);
+struct job *job_new(struct ingest *g, const struct ingest_scrape_config *conf,
+                    const struct ingest_global *global, const struct ingest_accepted *accepted,
+                    struct err *err);
 void job_unref(struct job *job); /* frees with the last; its targets are elsewhere by then */
 bool job_same(const struct job *a, const struct job *b);
 /* Makes the job's targets what its providers say now. */
@@ -120,11 +122,13 @@ void ingest_discover_loop(void *arg);
 /* ingest_run.c */
 void ingest_beat_loop(void *arg);
 void ingest_worker_loop(void *arg);
-void heap_push(struct ingest *g, struct target *t);    /* lock held; t->due_ns set */
-void heap_remove(struct ingest *g, struct target *t);  /* lock held */
+void heap_push(struct ingest *g, struct target *t);   /* lock held; t->due_ns set */
+void heap_remove(struct ingest *g, struct target *t); /* lock held */
 bool heap_reserve(struct ingest *g, size_t n);
-void target_retire(struct ingest *g, struct target *t); /* lock held: ends its series, then frees it */
+void target_retire(struct ingest *g,
+                   struct target *t); /* lock held: ends its series, then frees it */
 void target_free(struct target *t, const struct job *job, struct guard *guard);
-void target_rules(const struct target *t, const struct job *job, struct guard *guard, struct scrape_rules *out);
+void target_rules(const struct target *t, const struct job *job, struct guard *guard,
+                  struct scrape_rules *out);
 
 #endif

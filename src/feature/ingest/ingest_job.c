@@ -8,10 +8,12 @@
 
 #include <stdlib.h>
 
-static uint64_t or_else(uint64_t own, uint64_t global) { return own ? own : global; }
+static uint64_t or_else(uint64_t own, uint64_t global) {
+    return own ? own : global;
+}
 
-static void merge_limits(struct ingest_limits *to, const struct ingest_limits *own, const struct ingest_limits *global)
-{
+static void merge_limits(struct ingest_limits *to, const struct ingest_limits *own,
+                         const struct ingest_limits *global) {
     static const struct ingest_limits none = {.body_size_bytes = 0};
     const struct ingest_limits *g = global ? global : &none;
     to->body_size_bytes = or_else(own->body_size_bytes, g->body_size_bytes);
@@ -20,20 +22,20 @@ static void merge_limits(struct ingest_limits *to, const struct ingest_limits *o
     to->label_name_bytes = own->label_name_bytes ? own->label_name_bytes : g->label_name_bytes;
     to->label_value_bytes = own->label_value_bytes ? own->label_value_bytes : g->label_value_bytes;
     to->targets = own->targets ? own->targets : g->targets;
-    to->keep_dropped_targets = own->keep_dropped_targets ? own->keep_dropped_targets : g->keep_dropped_targets;
+    to->keep_dropped_targets =
+        own->keep_dropped_targets ? own->keep_dropped_targets : g->keep_dropped_targets;
 }
 
-static bool copy_conf(struct job *job, const struct ingest_scrape_config *conf, struct err *err)
-{
+static bool copy_conf(struct job *job, const struct ingest_scrape_config *conf, struct err *err) {
     if (!conf_copy(&ingest_scrape_config_table, conf, &job->conf, &job->arena))
         return arena_err(&job->arena, err);
     job->conf.params = NULL;
-    job->conf.params_query = conf->params_query.n ? arena_str(&job->arena, conf->params_query) : (struct str){NULL, 0};
+    job->conf.params_query =
+        conf->params_query.n ? arena_str(&job->arena, conf->params_query) : (struct str){NULL, 0};
     return !job->arena.failed || arena_err(&job->arena, err);
 }
 
-static bool merge_global(struct job *job, const struct ingest_global *global, struct err *err)
-{
+static bool merge_global(struct job *job, const struct ingest_global *global, struct err *err) {
     const struct ingest_scrape_config *c = &job->conf;
     int64_t interval = global && global->scrape_interval_ms ? global->scrape_interval_ms : 60000;
     int64_t timeout = global ? global->scrape_timeout_ms : 0;
@@ -41,11 +43,15 @@ static bool merge_global(struct job *job, const struct ingest_global *global, st
     job->timeout_ms = c->scrape_timeout_ms ? c->scrape_timeout_ms : timeout ? timeout : 10000;
     if (job->timeout_ms > job->interval_ms) {
         if (c->scrape_timeout_ms)
-            return err_set(err, ERR_BAD_INPUT, "job %.*s: scrape_timeout is longer than scrape_interval", STR_FMT(c->job_name));
+            return err_set(err, ERR_BAD_INPUT,
+                           "job %.*s: scrape_timeout is longer than scrape_interval",
+                           STR_FMT(c->job_name));
         job->timeout_ms = job->interval_ms;
     }
     merge_limits(&job->limits, &c->limits, global ? &global->limits : NULL);
-    const struct conf_strs *from = c->scrape_protocols.n ? &c->scrape_protocols : global ? &global->scrape_protocols : NULL;
+    const struct conf_strs *from = c->scrape_protocols.n ? &c->scrape_protocols
+                                   : global              ? &global->scrape_protocols
+                                                         : NULL;
     if (from && from->n) {
         job->protocols = (struct conf_strs){ARENA_ARRAY(&job->arena, struct str, from->n), from->n};
         for (size_t i = 0; job->protocols.v && i < from->n; i++)
@@ -61,17 +67,18 @@ static bool merge_global(struct job *job, const struct ingest_global *global, st
     return !job->arena.failed || arena_err(&job->arena, err);
 }
 
-static void add_providers(struct job *job, enum discovery_kind kind, const struct conf_list *list, size_t size)
-{
+static void add_providers(struct job *job, enum discovery_kind kind, const struct conf_list *list,
+                          size_t size) {
     for (size_t i = 0; i < list->n; i++)
-        job->providers[job->n_providers++] = (struct provider){.conf = {kind, (const char *)list->v + i * size}};
+        job->providers[job->n_providers++] =
+            (struct provider){.conf = {kind, (const char *)list->v + i * size}};
 }
 
 /* Static groups are known at once; the others are asked by the discovery threads. */
-static bool make_providers(struct job *job, struct err *err)
-{
+static bool make_providers(struct job *job, struct err *err) {
     const struct ingest_scrape_config *c = &job->conf;
-    size_t n = c->static_configs.n + c->file_sd_configs.n + c->http_sd_configs.n + c->dns_sd_configs.n;
+    size_t n =
+        c->static_configs.n + c->file_sd_configs.n + c->http_sd_configs.n + c->dns_sd_configs.n;
     job->providers = ARENA_ARRAY(&job->arena, struct provider, n + 1);
     if (!job->providers)
         return arena_err(&job->arena, err);
@@ -89,9 +96,9 @@ static bool make_providers(struct job *job, struct err *err)
     return true;
 }
 
-struct job *job_new(struct ingest *g, const struct ingest_scrape_config *conf, const struct ingest_global *global,
-                    const struct ingest_accepted *accepted, struct err *err)
-{
+struct job *job_new(struct ingest *g, const struct ingest_scrape_config *conf,
+                    const struct ingest_global *global, const struct ingest_accepted *accepted,
+                    struct err *err) {
     struct job *job = calloc(1, sizeof(*job));
     if (!job) {
         err_set(err, ERR_INTERNAL, "no memory for a scrape job");
@@ -99,7 +106,8 @@ struct job *job_new(struct ingest *g, const struct ingest_scrape_config *conf, c
     }
     job->refs = 1;
     job->epoch = ++g->epoch;
-    bool ok = copy_conf(job, conf, err) && merge_global(job, global, err) && make_providers(job, err);
+    bool ok =
+        copy_conf(job, conf, err) && merge_global(job, global, err) && make_providers(job, err);
     struct str id = accepted ? accepted->id : job->conf.job_name;
     job->key = arena_printf(&job->arena, "%s/%.*s", accepted ? "accepted" : "config", STR_FMT(id));
     if (accepted)
@@ -108,11 +116,14 @@ struct job *job_new(struct ingest *g, const struct ingest_scrape_config *conf, c
         ok = !job->arena.failed || arena_err(&job->arena, err);
     if (ok) {
         job->relabel = relabel_new(job->conf.relabel_configs.v, job->conf.relabel_configs.n, err);
-        ok = job->relabel || err_prefix(err, "job %.*s: relabel_configs", STR_FMT(job->conf.job_name));
+        ok = job->relabel ||
+             err_prefix(err, "job %.*s: relabel_configs", STR_FMT(job->conf.job_name));
     }
     if (ok) {
-        job->metric_relabel = relabel_new(job->conf.metric_relabel_configs.v, job->conf.metric_relabel_configs.n, err);
-        ok = job->metric_relabel || err_prefix(err, "job %.*s: metric_relabel_configs", STR_FMT(job->conf.job_name));
+        job->metric_relabel = relabel_new(job->conf.metric_relabel_configs.v,
+                                          job->conf.metric_relabel_configs.n, err);
+        ok = job->metric_relabel ||
+             err_prefix(err, "job %.*s: metric_relabel_configs", STR_FMT(job->conf.job_name));
     }
     if (!ok) {
         job_unref(job);
@@ -121,8 +132,7 @@ struct job *job_new(struct ingest *g, const struct ingest_scrape_config *conf, c
     return job;
 }
 
-void job_unref(struct job *job)
-{
+void job_unref(struct job *job) {
     if (!job || --job->refs)
         return;
     for (size_t i = 0; i < job->n_providers; i++)
@@ -138,24 +148,23 @@ void job_unref(struct job *job)
     free(job);
 }
 
-static bool same_strs(const struct conf_strs *a, const struct conf_strs *b)
-{
+static bool same_strs(const struct conf_strs *a, const struct conf_strs *b) {
     bool same = a->n == b->n;
     for (size_t i = 0; same && i < a->n; i++)
         same = str_eq(a->v[i], b->v[i]);
     return same;
 }
 
-bool job_same(const struct job *a, const struct job *b)
-{
+bool job_same(const struct job *a, const struct job *b) {
     return a->interval_ms == b->interval_ms && a->timeout_ms == b->timeout_ms &&
-           memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0 && same_strs(&a->protocols, &b->protocols) &&
-           a->conf.name_validation == b->conf.name_validation && str_eq(a->conf.params_query, b->conf.params_query) &&
+           memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0 &&
+           same_strs(&a->protocols, &b->protocols) &&
+           a->conf.name_validation == b->conf.name_validation &&
+           str_eq(a->conf.params_query, b->conf.params_query) &&
            conf_equal(&ingest_scrape_config_table, &a->conf, &b->conf);
 }
 
-static const struct conf_table *table_of(enum discovery_kind k)
-{
+static const struct conf_table *table_of(enum discovery_kind k) {
     switch (k) {
     case DISCOVERY_STATIC:
         return &ingest_static_table;
@@ -169,12 +178,12 @@ static const struct conf_table *table_of(enum discovery_kind k)
     return &ingest_static_table;
 }
 
-static void adopt_groups(struct provider *to, struct job *old)
-{
+static void adopt_groups(struct provider *to, struct job *old) {
     for (size_t i = 0; i < old->n_providers; i++) {
         struct provider *from = &old->providers[i];
         /* A busy one's answer is on its way to the old job: ask again. */
-        if (from->conf.kind != to->conf.kind || from->conf.kind == DISCOVERY_STATIC || !from->arena || from->busy ||
+        if (from->conf.kind != to->conf.kind || from->conf.kind == DISCOVERY_STATIC ||
+            !from->arena || from->busy ||
             !conf_equal(table_of(to->conf.kind), to->conf.conf, from->conf.conf))
             continue;
         to->arena = from->arena;
@@ -188,8 +197,7 @@ static void adopt_groups(struct provider *to, struct job *old)
     }
 }
 
-void job_adopt(struct job *job, struct job *old)
-{
+void job_adopt(struct job *job, struct job *old) {
     job->targets = old->targets;
     job->n_targets = old->n_targets;
     job->targets_cap = old->targets_cap;
@@ -201,8 +209,7 @@ void job_adopt(struct job *job, struct job *old)
         adopt_groups(&job->providers[i], old);
 }
 
-void job_retire_targets(struct ingest *g, struct job *job)
-{
+void job_retire_targets(struct ingest *g, struct job *job) {
     for (size_t i = 0; i < job->n_targets; i++)
         target_retire(g, job->targets[i]);
     job->n_targets = 0;
@@ -210,17 +217,20 @@ void job_retire_targets(struct ingest *g, struct job *job)
 
 /* ---- sync ---- */
 
-static struct target *target_new(struct ingest *g, struct job *job, const struct target_spec *spec)
-{
+static struct target *target_new(struct ingest *g, struct job *job,
+                                 const struct target_spec *spec) {
     struct target *t = calloc(1, sizeof(*t));
     if (!t)
         return NULL;
     t->job = job;
-    t->spec = (struct target_spec){.interval_ms = spec->interval_ms, .timeout_ms = spec->timeout_ms};
-    bool ok = labels_copy(&t->arena, spec->discovered, &t->spec.discovered) && labels_copy(&t->arena, spec->labels, &t->spec.labels);
+    t->spec =
+        (struct target_spec){.interval_ms = spec->interval_ms, .timeout_ms = spec->timeout_ms};
+    bool ok = labels_copy(&t->arena, spec->discovered, &t->spec.discovered) &&
+              labels_copy(&t->arena, spec->labels, &t->spec.labels);
     t->spec.url = arena_str(&t->arena, spec->url);
     t->spec.key = arena_str(&t->arena, spec->key);
-    struct str instance = labels_get(spec->labels, STR("instance")), name = labels_get(spec->labels, STR("job"));
+    struct str instance = labels_get(spec->labels, STR("instance")),
+               name = labels_get(spec->labels, STR("job"));
     t->source = arena_printf(&t->arena, "scrape/%.*s/%.*s", STR_FMT(name), STR_FMT(instance));
     t->hash = hash_str(t->spec.key);
     t->cache = scrape_cache_new(NULL);
@@ -228,14 +238,14 @@ static struct target *target_new(struct ingest *g, struct job *job, const struct
         target_free(t, job, g->guard);
         return NULL;
     }
-    int64_t interval_ns = spec->interval_ms * 1000000, first = INGEST_FIRST_SCRAPE_MS * INT64_C(1000000);
+    int64_t interval_ns = spec->interval_ms * 1000000,
+            first = INGEST_FIRST_SCRAPE_MS * INT64_C(1000000);
     uint64_t spread = (uint64_t)(interval_ns < first ? interval_ns : first);
     t->due_ns = g->opt.clock->mono(g->opt.clock->self).ns + (int64_t)(t->hash % spread);
     return t;
 }
 
-static bool append_target(struct job *job, struct target *t)
-{
+static bool append_target(struct job *job, struct target *t) {
     if (job->n_targets == job->targets_cap) {
         size_t cap = job->targets_cap ? job->targets_cap * 2 : 8;
         struct target **v = realloc(job->targets, cap * sizeof(struct target *));
@@ -258,8 +268,7 @@ struct sync {
     char error[ERR_MESSAGE_BYTES_MAX];
 };
 
-static void note_error(struct sync *s, const char *what)
-{
+static void note_error(struct sync *s, const char *what) {
     if (!s->error[0]) {
         size_t n = strlen(what);
         n = n < sizeof(s->error) ? n : sizeof(s->error) - 1;
@@ -268,9 +277,9 @@ static void note_error(struct sync *s, const char *what)
     }
 }
 
-static void keep_dropped(struct job *job, struct labels discovered)
-{
-    size_t most = job->limits.keep_dropped_targets > 0 ? (size_t)job->limits.keep_dropped_targets : INGEST_KEEP_DROPPED;
+static void keep_dropped(struct job *job, struct labels discovered) {
+    size_t most = job->limits.keep_dropped_targets > 0 ? (size_t)job->limits.keep_dropped_targets
+                                                       : INGEST_KEEP_DROPPED;
     job->n_dropped++;
     if (job->n_dropped_kept >= most)
         return;
@@ -285,12 +294,12 @@ static void keep_dropped(struct job *job, struct labels discovered)
         job->n_dropped_kept++;
 }
 
-static void sync_one(struct sync *s, const struct target_group *group, size_t i)
-{
+static void sync_one(struct sync *s, const struct target_group *group, size_t i) {
     struct target_spec spec;
     struct err err;
     err_reset(&err);
-    if (!target_build(&s->job->defaults, s->job->relabel, group, i, &s->scratch, &s->builder, &spec, &err)) {
+    if (!target_build(&s->job->defaults, s->job->relabel, group, i, &s->scratch, &s->builder, &spec,
+                      &err)) {
         struct buf b = BUF_INIT;
         buf_printf(&b, "target %.*s: %s", STR_FMT(group->targets[i]), err.message);
         note_error(s, b.p ? b.p : err.message);
@@ -320,8 +329,7 @@ static void sync_one(struct sync *s, const struct target_group *group, size_t i)
     heap_push(s->g, t);
 }
 
-static void sync_provider(struct sync *s, struct provider *p)
-{
+static void sync_provider(struct sync *s, struct provider *p) {
     enum { RESET_EVERY = 256 };
     size_t before = s->n;
     for (size_t k = 0; k < p->groups.n; k++)
@@ -333,8 +341,7 @@ static void sync_provider(struct sync *s, struct provider *p)
     p->n_targets = s->n - before;
 }
 
-void job_sync(struct ingest *g, struct job *job)
-{
+void job_sync(struct ingest *g, struct job *job) {
     struct sync s = {.g = g, .job = job, .known = {.borrow_keys = true}};
     for (size_t i = 0; i < job->n_targets; i++) {
         job->targets[i]->kept = false;
@@ -356,7 +363,8 @@ void job_sync(struct ingest *g, struct job *job)
     job->over_target_limit = job->limits.targets > 0 && n > (size_t)job->limits.targets;
     if (job->over_target_limit) {
         struct err e;
-        err_set(&e, ERR_LIMITED, "target_limit of %lld is exceeded: %zu targets", (long long)job->limits.targets, n);
+        err_set(&e, ERR_LIMITED, "target_limit of %lld is exceeded: %zu targets",
+                (long long)job->limits.targets, n);
         note_error(&s, e.message);
     }
     if (s.error[0] && strcmp(s.error, job->error) != 0)
@@ -370,8 +378,8 @@ void job_sync(struct ingest *g, struct job *job)
 
 /* ---- discovery threads ---- */
 
-static struct provider *next_provider(struct ingest *g, struct job **out_job, int64_t now, int64_t *out_wait)
-{
+static struct provider *next_provider(struct ingest *g, struct job **out_job, int64_t now,
+                                      int64_t *out_wait) {
     *out_wait = INT64_MAX;
     for (size_t i = 0; i < g->n_jobs; i++)
         for (size_t k = 0; k < g->jobs[i]->n_providers; k++) {
@@ -388,11 +396,12 @@ static struct provider *next_provider(struct ingest *g, struct job **out_job, in
     return NULL;
 }
 
-static void take_answer(struct ingest *g, struct job *job, struct provider *p, struct arena *arena, bool ok, bool unchanged,
-                        const struct target_groups *groups, const struct err *err)
-{
+static void take_answer(struct ingest *g, struct job *job, struct provider *p, struct arena *arena,
+                        bool ok, bool unchanged, const struct target_groups *groups,
+                        const struct err *err) {
     p->busy = false;
-    p->due_ns = g->opt.clock->mono(g->opt.clock->self).ns + discovery_interval_ms(&p->conf) * 1000000;
+    p->due_ns =
+        g->opt.clock->mono(g->opt.clock->self).ns + discovery_interval_ms(&p->conf) * 1000000;
     if (ok && unchanged && p->error[0]) { /* still the document that could not be read */
         arena_deinit(arena);
         free(arena);
@@ -419,9 +428,12 @@ static void take_answer(struct ingest *g, struct job *job, struct provider *p, s
         job_sync(g, job);
 }
 
-static void ask(struct ingest *g, struct job *job, struct provider *p)
-{
-    struct discovery_env env = {.http = g->http, .lock = &g->lock, .stopping = &g->stopping, .dns_servers = g->opt.dns_servers, .user_agent = "hinomi/" HINOMI_VERSION};
+static void ask(struct ingest *g, struct job *job, struct provider *p) {
+    struct discovery_env env = {.http = g->http,
+                                .lock = &g->lock,
+                                .stopping = &g->stopping,
+                                .dns_servers = g->opt.dns_servers,
+                                .user_agent = "hinomi/" HINOMI_VERSION};
     struct arena *arena = calloc(1, sizeof(*arena));
     struct target_groups groups = {.n = 0};
     uint64_t memory = p->memory;
@@ -441,14 +453,14 @@ static void ask(struct ingest *g, struct job *job, struct provider *p)
     job_unref(job);
 }
 
-void ingest_discover_loop(void *arg)
-{
+void ingest_discover_loop(void *arg) {
     struct ingest *g = arg;
     mutex_lock(&g->lock);
     while (!g->stopping) {
         struct job *job = NULL;
         int64_t wait;
-        struct provider *p = next_provider(g, &job, g->opt.clock->mono(g->opt.clock->self).ns, &wait);
+        struct provider *p =
+            next_provider(g, &job, g->opt.clock->mono(g->opt.clock->self).ns, &wait);
         if (p)
             ask(g, job, p);
         else if (wait == INT64_MAX)

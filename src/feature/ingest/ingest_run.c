@@ -1,4 +1,5 @@
-/* The beat and the workers: a due target becomes an HTTP call, its answer a page, the page a batch. */
+/* The beat and the workers: a due target becomes an HTTP call, its answer a page, the page a batch.
+ */
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/stats.h"
@@ -9,8 +10,7 @@
 
 /* ---- due times: a binary heap ---- */
 
-bool heap_reserve(struct ingest *g, size_t n)
-{
+bool heap_reserve(struct ingest *g, size_t n) {
     if (n <= g->heap_cap)
         return true;
     size_t cap = g->heap_cap ? g->heap_cap * 2 : 64;
@@ -24,14 +24,12 @@ bool heap_reserve(struct ingest *g, size_t n)
     return true;
 }
 
-static void heap_set(struct ingest *g, size_t i, struct target *t)
-{
+static void heap_set(struct ingest *g, size_t i, struct target *t) {
     g->heap[i] = t;
     t->heap_at = i + 1;
 }
 
-static void sift_up(struct ingest *g, size_t i, struct target *t)
-{
+static void sift_up(struct ingest *g, size_t i, struct target *t) {
     while (i && g->heap[(i - 1) / 2]->due_ns > t->due_ns) {
         heap_set(g, i, g->heap[(i - 1) / 2]);
         i = (i - 1) / 2;
@@ -39,8 +37,7 @@ static void sift_up(struct ingest *g, size_t i, struct target *t)
     heap_set(g, i, t);
 }
 
-static void sift_down(struct ingest *g, size_t i, struct target *t)
-{
+static void sift_down(struct ingest *g, size_t i, struct target *t) {
     for (;;) {
         size_t k = i * 2 + 1;
         if (k >= g->n_heap)
@@ -55,15 +52,13 @@ static void sift_down(struct ingest *g, size_t i, struct target *t)
     heap_set(g, i, t);
 }
 
-void heap_push(struct ingest *g, struct target *t)
-{
+void heap_push(struct ingest *g, struct target *t) {
     if (t->heap_at || !heap_reserve(g, g->n_heap + 1))
         return;
     sift_up(g, g->n_heap++, t);
 }
 
-void heap_remove(struct ingest *g, struct target *t)
-{
+void heap_remove(struct ingest *g, struct target *t) {
     if (!t->heap_at)
         return;
     size_t i = t->heap_at - 1;
@@ -79,8 +74,8 @@ void heap_remove(struct ingest *g, struct target *t)
 
 /* ---- targets ---- */
 
-void target_rules(const struct target *t, const struct job *job, struct guard *guard, struct scrape_rules *out)
-{
+void target_rules(const struct target *t, const struct job *job, struct guard *guard,
+                  struct scrape_rules *out) {
     *out = (struct scrape_rules){
         .target = t->spec.labels,
         .metric_relabel = job->metric_relabel,
@@ -98,8 +93,7 @@ void target_rules(const struct target *t, const struct job *job, struct guard *g
     };
 }
 
-void target_free(struct target *t, const struct job *job, struct guard *guard)
-{
+void target_free(struct target *t, const struct job *job, struct guard *guard) {
     struct scrape_rules rules;
     target_rules(t, job, guard, &rules);
     scrape_cache_free(t->cache, &rules);
@@ -107,8 +101,7 @@ void target_free(struct target *t, const struct job *job, struct guard *guard)
     free(t);
 }
 
-static struct run *run_new(struct ingest *g, struct target *t)
-{
+static struct run *run_new(struct ingest *g, struct target *t) {
     struct run *r = calloc(1, sizeof(*r));
     if (!r)
         return NULL;
@@ -124,8 +117,7 @@ static struct run *run_new(struct ingest *g, struct target *t)
 }
 
 /* Lock held. The run and its job's ref are gone after this. */
-static void run_end(struct run *r)
-{
+static void run_end(struct run *r) {
     struct ingest *g = r->g;
     job_unref(r->job);
     if (--g->n_running == 0)
@@ -134,8 +126,7 @@ static void run_end(struct run *r)
     free(r);
 }
 
-void target_retire(struct ingest *g, struct target *t)
-{
+void target_retire(struct ingest *g, struct target *t) {
     heap_remove(g, t);
     t->removed = true;
     if (t->busy)
@@ -153,12 +144,13 @@ void target_retire(struct ingest *g, struct target *t)
 
 /* ---- the beat ---- */
 
-/* The page's time: the beat itself when the scrape began within a hair of it, so that series stay evenly spaced. */
-static int64_t aligned_ts(struct target *t, int64_t now_ms)
-{
+/* The page's time: the beat itself when the scrape began within a hair of it, so that series stay
+ * evenly spaced. */
+static int64_t aligned_ts(struct target *t, int64_t now_ms) {
     enum { TOLERANCE_MS = 2 };
     int64_t expected = t->last_ts_ms + t->spec.interval_ms, off = now_ms - expected;
-    int64_t most = t->spec.interval_ms / 100 < TOLERANCE_MS ? t->spec.interval_ms / 100 : TOLERANCE_MS;
+    int64_t most =
+        t->spec.interval_ms / 100 < TOLERANCE_MS ? t->spec.interval_ms / 100 : TOLERANCE_MS;
     int64_t ts = t->last_ts_ms && off >= -most && off <= most ? expected : now_ms;
     if (t->last_ts_ms && ts <= t->last_ts_ms && t->last_ts_ms - ts < 1000)
         ts = t->last_ts_ms + 1; /* two scrapes never share a millisecond */
@@ -166,9 +158,9 @@ static int64_t aligned_ts(struct target *t, int64_t now_ms)
     return ts;
 }
 
-static int64_t next_due(const struct target *t, int64_t now_ns)
-{
-    int64_t interval = t->spec.interval_ms * 1000000, phase = (int64_t)(t->hash % (uint64_t)interval);
+static int64_t next_due(const struct target *t, int64_t now_ns) {
+    int64_t interval = t->spec.interval_ms * 1000000,
+            phase = (int64_t)(t->hash % (uint64_t)interval);
     int64_t since = (now_ns - phase) % interval;
     if (since < 0)
         since += interval;
@@ -177,8 +169,7 @@ static int64_t next_due(const struct target *t, int64_t now_ns)
     return due - now_ns < interval / 2 ? due + interval : due;
 }
 
-static void on_reply(void *arg, struct http_reply *reply)
-{
+static void on_reply(void *arg, struct http_reply *reply) {
     struct run *r = arg;
     struct ingest *g = r->g;
     struct str type = http_reply_header(reply, "content-type");
@@ -187,9 +178,11 @@ static void on_reply(void *arg, struct http_reply *reply)
         r->err = reply->err;
     else if (reply->status != 200)
         err_set(&r->err, ERR_UNAVAILABLE, "the target answered HTTP %d", reply->status);
-    else if (!promtext_format_of(type, &r->format) && !ingest_protocol_format(r->job->conf.fallback_scrape_protocol, &format))
+    else if (!promtext_format_of(type, &r->format) &&
+             !ingest_protocol_format(r->job->conf.fallback_scrape_protocol, &format))
         err_set(&r->err, ERR_UNSUPPORTED,
-                "Content-Type \"%.*s\" is no metrics format; set fallback_scrape_protocol, for example PrometheusText0.0.4",
+                "Content-Type \"%.*s\" is no metrics format; set fallback_scrape_protocol, for "
+                "example PrometheusText0.0.4",
                 type.n > 100 ? 100 : (int)type.n, type.n ? type.p : "");
     else if (!promtext_format_of(type, &r->format))
         r->format = (enum promtext_format)format;
@@ -205,8 +198,7 @@ static void on_reply(void *arg, struct http_reply *reply)
     mutex_unlock(&g->lock);
 }
 
-static bool start_call(struct run *r, struct err *err)
-{
+static bool start_call(struct run *r, struct err *err) {
     const struct job *job = r->job;
     struct arena a = ARENA_INIT_MAX(64 << 10);
     struct str seconds = arena_printf(&a, "%g", (double)r->t->spec.timeout_ms / 1000);
@@ -223,14 +215,15 @@ static bool start_call(struct run *r, struct err *err)
     bool extra;
     discovery_http_options(&job->conf.http, &call, &a, &headers[3], &extra);
     call.n_headers += extra;
-    bool ok = !a.failed ? http_client_start(r->g->http, &call, on_reply, r, err) : arena_err(&a, err);
+    bool ok =
+        !a.failed ? http_client_start(r->g->http, &call, on_reply, r, err) : arena_err(&a, err);
     arena_deinit(&a);
     return ok;
 }
 
-/* Lock held on entry and exit; not while the call is started, since a refusal may come back at once. */
-static void start_scrape(struct ingest *g, struct target *t, int64_t now_ns)
-{
+/* Lock held on entry and exit; not while the call is started, since a refusal may come back at
+ * once. */
+static void start_scrape(struct ingest *g, struct target *t, int64_t now_ns) {
     t->due_ns = next_due(t, now_ns);
     heap_push(g, t);
     if (t->busy)
@@ -243,7 +236,8 @@ static void start_scrape(struct ingest *g, struct target *t, int64_t now_ns)
     mutex_unlock(&g->lock);
     bool started = false;
     if (over)
-        err_set(&r->err, ERR_LIMITED, "target_limit of %lld is exceeded by this job", (long long)r->job->limits.targets);
+        err_set(&r->err, ERR_LIMITED, "target_limit of %lld is exceeded by this job",
+                (long long)r->job->limits.targets);
     else
         started = start_call(r, &r->err);
     bool queued = started || queue_push(&g->queue, r);
@@ -256,8 +250,7 @@ static void start_scrape(struct ingest *g, struct target *t, int64_t now_ns)
     }
 }
 
-void ingest_beat_loop(void *arg)
-{
+void ingest_beat_loop(void *arg) {
     struct ingest *g = arg;
     mutex_lock(&g->lock);
     while (!g->stopping) {
@@ -277,36 +270,40 @@ void ingest_beat_loop(void *arg)
 
 /* ---- workers ---- */
 
-static bool write_rows(struct run *r, const struct scrape_rules *rules, struct scrape_scratch *s, struct write_result *res,
-                       struct err *err)
-{
-    struct batch b = {.kind = SOURCE_SCRAPE, .source = rules->source, .rows = s->rows, .n = s->n, .refs = s->refs};
+static bool write_rows(struct run *r, const struct scrape_rules *rules, struct scrape_scratch *s,
+                       struct write_result *res, struct err *err) {
+    struct batch b = {.kind = SOURCE_SCRAPE,
+                      .source = rules->source,
+                      .rows = s->rows,
+                      .n = s->n,
+                      .refs = s->refs};
     if (!sink_write(&r->g->opt.sink, &b, res, err))
         return false;
     scrape_cache_written(r->t->cache, s);
     return true;
 }
 
-static void retire(struct run *r, struct scrape_scratch *s)
-{
+static void retire(struct run *r, struct scrape_scratch *s) {
     struct scrape_rules rules;
     struct write_result res = {.accepted = 0};
     struct scrape_report report = {.stale = true};
     struct err err;
-    int64_t now = clock_wall_ms(r->g->opt.clock), ts = now > r->t->last_ts_ms ? now : r->t->last_ts_ms + 1;
+    int64_t now = clock_wall_ms(r->g->opt.clock),
+            ts = now > r->t->last_ts_ms ? now : r->t->last_ts_ms + 1;
     target_rules(r->t, r->job, r->g->guard, &rules);
     if (r->t->last_scrape_ms && (!scrape_cache_fail(r->t->cache, ts, s, &err) ||
                                  !scrape_cache_report(r->t->cache, &rules, &report, ts, s, &err) ||
                                  !write_rows(r, &rules, s, &res, &err)))
-        log_warn("scrape", "%.*s: its last markers were not written: %s", STR_FMT(r->t->source), err.message);
+        log_warn("scrape", "%.*s: its last markers were not written: %s", STR_FMT(r->t->source),
+                 err.message);
 }
 
-static void explain_openmetrics(struct run *r)
-{
+static void explain_openmetrics(struct run *r) {
     if (r->format == PROMTEXT_OPENMETRICS && r->err.code == ERR_BAD_INPUT) {
         size_t n = strlen(r->err.message);
         (void)snprintf(r->err.message + n, sizeof(r->err.message) - n,
-                       " (not valid OpenMetrics; where the exporter cannot be mended, scrape_protocols: [PrometheusText0.0.4] "
+                       " (not valid OpenMetrics; where the exporter cannot be mended, "
+                       "scrape_protocols: [PrometheusText0.0.4] "
                        "asks for the older format)");
     }
 }
@@ -319,8 +316,7 @@ struct outcome {
 };
 
 /* Everything between an answer and its acknowledgement. r->err tells a failed scrape. */
-static void scrape(struct run *r, struct scrape_scratch *s, struct outcome *out)
-{
+static void scrape(struct run *r, struct scrape_scratch *s, struct outcome *out) {
     struct ingest *g = r->g;
     struct scrape_rules rules;
     struct err err;
@@ -328,15 +324,17 @@ static void scrape(struct run *r, struct scrape_scratch *s, struct outcome *out)
     STAT_ADD(hinomi_scrapes_total, 1);
     struct str body = str_make(r->body, r->body_n);
     bool ok = true;
-    out->report.up = r->err.code == ERR_OK &&
-                     scrape_cache_page(r->t->cache, &rules, body, r->format, r->ts_ms, s, &out->report.counts, &r->err);
+    out->report.up =
+        r->err.code == ERR_OK && scrape_cache_page(r->t->cache, &rules, body, r->format, r->ts_ms,
+                                                   s, &out->report.counts, &r->err);
     if (!out->report.up) {
         STAT_ADD(hinomi_scrape_failures_total, 1);
         explain_openmetrics(r);
         out->report.counts = (struct scrape_counts){.scraped = 0};
         ok = scrape_cache_fail(r->t->cache, r->ts_ms, s, &err);
     }
-    out->report.duration_s = (double)(g->opt.clock->mono(g->opt.clock->self).ns - r->start_ns) / 1e9;
+    out->report.duration_s =
+        (double)(g->opt.clock->mono(g->opt.clock->self).ns - r->start_ns) / 1e9;
     ok = ok && scrape_cache_report(r->t->cache, &rules, &out->report, r->ts_ms, s, &err);
     out->stored = ok && write_rows(r, &rules, s, &out->written, &err);
     if (!out->stored && r->err.code == ERR_OK) {
@@ -350,8 +348,7 @@ static void scrape(struct run *r, struct scrape_scratch *s, struct outcome *out)
 }
 
 /* Lock held. */
-static void publish(struct run *r, const struct outcome *o)
-{
+static void publish(struct run *r, const struct outcome *o) {
     struct target *t = r->t;
     enum ingest_health health = o->report.up ? INGEST_UP : INGEST_DOWN;
     if (health == INGEST_DOWN && t->health != INGEST_DOWN)
@@ -361,7 +358,8 @@ static void publish(struct run *r, const struct outcome *o)
     else if (!o->stored && r->err.code != ERR_OK && strcmp(t->error, r->err.message) != 0)
         log_warn("scrape", "%.*s: %s", STR_FMT(t->source), r->err.message);
     t->health = health;
-    memcpy(t->error, r->err.code == ERR_OK ? "" : r->err.message, r->err.code == ERR_OK ? 1 : sizeof(t->error));
+    memcpy(t->error, r->err.code == ERR_OK ? "" : r->err.message,
+           r->err.code == ERR_OK ? 1 : sizeof(t->error));
     memcpy(t->rejected, o->written.first_rejected, sizeof(t->rejected));
     t->last_scrape_ms = r->ts_ms;
     t->last_duration_s = o->report.duration_s;
@@ -369,8 +367,7 @@ static void publish(struct run *r, const struct outcome *o)
     t->series = o->series;
 }
 
-static void work(struct run *r, struct scrape_scratch *s)
-{
+static void work(struct run *r, struct scrape_scratch *s) {
     struct ingest *g = r->g;
     struct target *t = r->t;
     struct outcome o = {.stored = false};
@@ -396,8 +393,7 @@ static void work(struct run *r, struct scrape_scratch *s)
     mutex_unlock(&g->lock);
 }
 
-void ingest_worker_loop(void *arg)
-{
+void ingest_worker_loop(void *arg) {
     struct ingest *g = arg;
     struct scrape_scratch s = SCRAPE_SCRATCH_INIT;
     for (;;) {

@@ -1,9 +1,4 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
+#include "base/base_testlib.h"
 #include "codec/compress.h"
 #include "feature/ingest/ingest.h"
 #include "feature/ingest/ingest_testlib.h"
@@ -22,29 +17,30 @@ struct rig {
     struct err err;
 };
 
-static void rig_init_dns(struct rig *r, const char *dns_servers)
-{
+static void rig_init_dns(struct rig *r, const char *dns_servers) {
     t_peer_init(&r->peer);
     t_sink_init(&r->sink);
-    struct ingest_options opt = {.sink = t_sink_view(&r->sink), .clock = clock_system(), .series_per_source_max = 1000,
+    struct ingest_options opt = {.sink = t_sink_view(&r->sink),
+                                 .clock = clock_system(),
+                                 .series_per_source_max = 1000,
                                  .dns_servers = dns_servers};
     r->g = ingest_new(&opt, &r->err);
     if (!r->g)
         fail_msg("%s", r->err.message);
 }
 
-static void rig_init(struct rig *r) { rig_init_dns(r, NULL); }
+static void rig_init(struct rig *r) {
+    rig_init_dns(r, NULL);
+}
 
-static void rig_deinit(struct rig *r)
-{
+static void rig_deinit(struct rig *r) {
     ingest_free(r->g);
     t_sink_deinit(&r->sink);
     t_peer_deinit(&r->peer);
 }
 
 static void apply(struct rig *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void apply(struct rig *r, const char *fmt, ...)
-{
+static void apply(struct rig *r, const char *fmt, ...) {
     char yaml[4096];
     struct arena a = ARENA_INIT;
     struct buf diags = BUF_INIT;
@@ -61,48 +57,46 @@ static void apply(struct rig *r, const char *fmt, ...)
     arena_deinit(&a); /* the manager has copied what it needs */
 }
 
-static bool value_is(struct rig *r, const char *series, double want)
-{
+static bool value_is(struct rig *r, const char *series, double want) {
     double v;
     return t_sink_get(&r->sink, series, &v, NULL) && v == want;
 }
 
-static bool is_stale(struct rig *r, const char *series)
-{
+static bool is_stale(struct rig *r, const char *series) {
     double v;
     return t_sink_get(&r->sink, series, &v, NULL) && sample_is_stale(v);
 }
 
-static size_t times(struct rig *r, const char *series)
-{
+static size_t times(struct rig *r, const char *series) {
     double v;
     size_t n = 0;
     return t_sink_get(&r->sink, series, &v, &n) ? n : 0;
 }
 
 /* What the only target says of its last scrape. */
-static bool error_has(struct rig *r, const char *what)
-{
+static bool error_has(struct rig *r, const char *what) {
     struct arena a = ARENA_INIT;
     struct ingest_target_view *v;
     size_t n;
     assert_true(ingest_targets(r->g, &a, &v, &n, &r->err));
-    bool has = n == 1 && v[0].health == INGEST_DOWN && v[0].last_error.n && strstr(v[0].last_error.p, what);
+    bool has = n == 1 && v[0].health == INGEST_DOWN && v[0].last_error.n &&
+               strstr(v[0].last_error.p, what);
     arena_deinit(&a);
     return has;
 }
 
-#define JOB                                                                                                            \
-    "scrape_configs:\n- job_name: j\n  scrape_interval: 100ms\n  scrape_timeout: 100ms\n  static_configs:\n"              \
+#define JOB                                                                                        \
+    "scrape_configs:\n- job_name: j\n  scrape_interval: 100ms\n  scrape_timeout: 100ms\n  "        \
+    "static_configs:\n"                                                                            \
     "  - targets: ['127.0.0.1:%u']\n    labels: {instance: i}\n"
 /* For tests in which a scrape that is late on a busy machine would look like a failure. */
-#define CALM_JOB                                                                                                       \
-    "scrape_configs:\n- job_name: j\n  scrape_interval: 500ms\n  scrape_timeout: 500ms\n  static_configs:\n"              \
+#define CALM_JOB                                                                                   \
+    "scrape_configs:\n- job_name: j\n  scrape_interval: 500ms\n  scrape_timeout: 500ms\n  "        \
+    "static_configs:\n"                                                                            \
     "  - targets: ['127.0.0.1:%u']\n    labels: {instance: i}\n"
 #define I "{instance=\"i\", job=\"j\"}"
 
-static void test_scrape(void **state)
-{
+static void test_scrape(void **state) {
     (void)state;
     struct rig r;
     rig_init(&r);
@@ -114,7 +108,8 @@ static void test_scrape(void **state)
     assert_true(value_is(&r, "scrape_samples_scraped" I, 2));
     mutex_lock(&r.peer.lock);
     assert_non_null(strstr(r.peer.last_request, "GET /m?p=1%202&p=3 HTTP/1.1"));
-    assert_non_null(strstr(r.peer.last_request, "Accept: application/openmetrics-text;version=1.0.0"));
+    assert_non_null(
+        strstr(r.peer.last_request, "Accept: application/openmetrics-text;version=1.0.0"));
     assert_non_null(strstr(r.peer.last_request, "X-Prometheus-Scrape-Timeout-Seconds: 0.1"));
     mutex_unlock(&r.peer.lock);
     /* a series ends, then the whole page */
@@ -138,8 +133,7 @@ static void test_scrape(void **state)
     rig_deinit(&r);
 }
 
-static void test_bad_pages(void **state)
-{
+static void test_bad_pages(void **state) {
     (void)state;
     struct rig r;
     rig_init(&r);
@@ -179,8 +173,7 @@ static void test_bad_pages(void **state)
     rig_deinit(&r);
 }
 
-static void test_slow_peers(void **state)
-{
+static void test_slow_peers(void **state) {
     (void)state;
     struct rig r;
     rig_init(&r);
@@ -209,8 +202,7 @@ static void test_slow_peers(void **state)
     rig_deinit(&r); /* stops at once, with a call under way */
 }
 
-static void test_refused_and_redirect(void **state)
-{
+static void test_refused_and_redirect(void **state) {
     (void)state;
     struct rig r;
     char location[128];
@@ -234,8 +226,7 @@ static void test_refused_and_redirect(void **state)
     rig_deinit(&r);
 }
 
-static void test_reload_keeps_targets(void **state)
-{
+static void test_reload_keeps_targets(void **state) {
     (void)state;
     struct rig r;
     rig_init(&r);
@@ -244,7 +235,10 @@ static void test_reload_keeps_targets(void **state)
     T_WAIT(times(&r, "a" I) >= 2);
     /* nothing changed; then a rule drops b: a goes on without a marker, b ends */
     apply(&r, CALM_JOB, r.peer.port);
-    apply(&r, CALM_JOB "  metric_relabel_configs:\n  - {source_labels: [__name__], regex: b, action: drop}\n", r.peer.port);
+    apply(&r,
+          CALM_JOB
+          "  metric_relabel_configs:\n  - {source_labels: [__name__], regex: b, action: drop}\n",
+          r.peer.port);
     T_WAIT(is_stale(&r, "b" I));
     assert_false(is_stale(&r, "a" I));
     size_t before = times(&r, "a" I);
@@ -266,8 +260,7 @@ static void test_reload_keeps_targets(void **state)
     rig_deinit(&r);
 }
 
-static void test_label_flood(void **state)
-{
+static void test_label_flood(void **state) {
     (void)state;
     struct rig r;
     rig_init(&r);
@@ -295,8 +288,7 @@ static void test_label_flood(void **state)
     rig_deinit(&r);
 }
 
-static void test_accepted_and_failed_writes(void **state)
-{
+static void test_accepted_and_failed_writes(void **state) {
     (void)state;
     struct rig r;
     char url[128];
@@ -304,11 +296,13 @@ static void test_accepted_and_failed_writes(void **state)
     t_peer_page(&r.peer, 200, NULL, NULL, STR("a 1\n")); /* an accepted page may lack its type */
     (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/metrics", r.peer.port);
     struct ingest_global global = {.scrape_interval_ms = 100, .scrape_timeout_ms = 100};
-    struct ingest_accepted acc[2] = {{STR("7"), str_from(url), STR("found")}, {STR("8"), STR("ftp://x"), STR("bad")}};
+    struct ingest_accepted acc[2] = {{STR("7"), str_from(url), STR("found")},
+                                     {STR("8"), STR("ftp://x"), STR("bad")}};
     struct ingest_config c = {.global = &global, .accepted = acc, .n_accepted = 2};
     assert_true(ingest_apply(r.g, &c, &r.err));
     char series[128];
-    (void)snprintf(series, sizeof(series), "a{instance=\"127.0.0.1:%u\", job=\"found\"}", r.peer.port);
+    (void)snprintf(series, sizeof(series), "a{instance=\"127.0.0.1:%u\", job=\"found\"}",
+                   r.peer.port);
     T_WAIT(value_is(&r, series, 1));
     assert_true(ingest_has_url(r.g, str_from(url)));
     struct arena a = ARENA_INIT;
@@ -321,18 +315,21 @@ static void test_accepted_and_failed_writes(void **state)
     mutex_lock(&r.sink.lock);
     r.sink.fail = true;
     mutex_unlock(&r.sink.lock);
-    T_WAIT(ingest_targets(r.g, &a, &v, &n, &r.err) && v[0].last_error.n && strstr(v[0].last_error.p, "disk is full"));
+    T_WAIT(ingest_targets(r.g, &a, &v, &n, &r.err) && v[0].last_error.n &&
+           strstr(v[0].last_error.p, "disk is full"));
     mutex_lock(&r.sink.lock);
     r.sink.fail = false;
     mutex_unlock(&r.sink.lock);
     size_t before = times(&r, series);
     T_WAIT(times(&r, series) > before);
-    /* the file scrapes the same URL: the accepted one steps back, and returns when the file lets go */
+    /* the file scrapes the same URL: the accepted one steps back, and returns when the file lets go
+     */
     struct arena a2 = ARENA_INIT;
     struct buf diags = BUF_INIT;
     struct ingest_config c2;
     char yaml[1024];
-    (void)snprintf(yaml, sizeof(yaml), JOB "  fallback_scrape_protocol: PrometheusText0.0.4\n", r.peer.port);
+    (void)snprintf(yaml, sizeof(yaml), JOB "  fallback_scrape_protocol: PrometheusText0.0.4\n",
+                   r.peer.port);
     assert_true(t_config(yaml, &a2, &c2, &diags));
     c2.accepted = acc;
     c2.n_accepted = 1;
@@ -346,20 +343,23 @@ static void test_accepted_and_failed_writes(void **state)
     rig_deinit(&r);
 }
 
-static void test_file_and_http_discovery(void **state)
-{
+static void test_file_and_http_discovery(void **state) {
     (void)state;
     struct rig r;
     rig_init(&r);
     char dir[] = "/tmp/hinomi-sd-XXXXXX", path[128], text[256];
     assert_non_null(mkdtemp(dir));
     (void)snprintf(path, sizeof(path), "%s/t.json", dir);
-    (void)snprintf(text, sizeof(text), "[{\"targets\":[\"127.0.0.1:%u\"],\"labels\":{\"from\":\"file\"}}]", r.peer.port);
+    (void)snprintf(text, sizeof(text),
+                   "[{\"targets\":[\"127.0.0.1:%u\"],\"labels\":{\"from\":\"file\"}}]",
+                   r.peer.port);
     assert_true(file_write_atomic(path, str_from(text), 0644, &r.err));
     t_peer_text(&r.peer, "a 1\n");
     struct t_peer sd;
     t_peer_init(&sd);
-    (void)snprintf(text, sizeof(text), "[{\"targets\":[\"127.0.0.1:%u\"],\"labels\":{\"from\":\"http\"}}]", r.peer.port);
+    (void)snprintf(text, sizeof(text),
+                   "[{\"targets\":[\"127.0.0.1:%u\"],\"labels\":{\"from\":\"http\"}}]",
+                   r.peer.port);
     t_peer_page(&sd, 200, "application/json", NULL, str_from(text));
     apply(&r,
           "global: {scrape_interval: 100ms, scrape_timeout: 100ms}\nscrape_configs:\n"
@@ -369,7 +369,8 @@ static void test_file_and_http_discovery(void **state)
           "  - {source_labels: [__meta_filepath], target_label: file}\n",
           dir, sd.port);
     char series[256];
-    (void)snprintf(series, sizeof(series), "a{file=\"%s\", from=\"file\", instance=\"i\", job=\"j\"}", path);
+    (void)snprintf(series, sizeof(series),
+                   "a{file=\"%s\", from=\"file\", instance=\"i\", job=\"j\"}", path);
     T_WAIT(value_is(&r, series, 1));
     T_WAIT(value_is(&r, "a{from=\"http\", instance=\"i\", job=\"j\"}", 1));
     /* a broken answer keeps the targets; an empty file ends its own */
@@ -389,49 +390,57 @@ static void test_file_and_http_discovery(void **state)
     assert_true(file_remove_tree(dir, NULL));
 }
 
-static bool has_target(struct rig *r, const char *url, const char *label, const char *value)
-{
+static bool has_target(struct rig *r, const char *url, const char *label, const char *value) {
     struct arena a = ARENA_INIT;
     struct ingest_target_view *v;
     size_t n;
     bool has = false;
     assert_true(ingest_targets(r->g, &a, &v, &n, &r->err));
     for (size_t i = 0; i < n; i++)
-        has |= str_eqz(v[i].url, url) && str_eqz(labels_get(v[i].discovered, str_from(label)), value);
+        has |=
+            str_eqz(v[i].url, url) && str_eqz(labels_get(v[i].discovered, str_from(label)), value);
     arena_deinit(&a);
     return has;
 }
 
-static void test_dns_discovery(void **state)
-{
+static void test_dns_discovery(void **state) {
     (void)state;
     struct t_dns dns;
     struct rig r;
     t_dns_start(&dns);
     rig_init_dns(&r, dns.address);
-    apply(&r, "global: {scrape_interval: 1h}\nscrape_configs:\n- job_name: j\n  dns_sd_configs:\n  - {names: [ok.test.]}\n"
-              "  - {names: [ok.test.], type: A, port: 80}\n  - {names: [ok.test.], type: AAAA, port: 81}\n"
-              "  - {names: [ok.test.], type: MX, port: 25}\n  - {names: [ok.test.], type: NS, port: 53}\n"
-              "  - {names: [servfail.test.], type: A, port: 1}\n  - {names: [gone.test.], type: A, port: 1}\n");
-    T_WAIT(has_target(&r, "http://one.example:9100/metrics", "__meta_dns_srv_record_target", "one.example."));
+    apply(
+        &r,
+        "global: {scrape_interval: 1h}\nscrape_configs:\n- job_name: j\n  dns_sd_configs:\n  - "
+        "{names: [ok.test.]}\n"
+        "  - {names: [ok.test.], type: A, port: 80}\n  - {names: [ok.test.], type: AAAA, port: "
+        "81}\n"
+        "  - {names: [ok.test.], type: MX, port: 25}\n  - {names: [ok.test.], type: NS, port: 53}\n"
+        "  - {names: [servfail.test.], type: A, port: 1}\n  - {names: [gone.test.], type: A, port: "
+        "1}\n");
+    T_WAIT(has_target(&r, "http://one.example:9100/metrics", "__meta_dns_srv_record_target",
+                      "one.example."));
     T_WAIT(has_target(&r, "http://two.example:9101/metrics", "__meta_dns_srv_record_port", "9101"));
     T_WAIT(has_target(&r, "http://10.0.0.2:80/metrics", "__meta_dns_name", "ok.test."));
     T_WAIT(has_target(&r, "http://[fd00::1]:81/metrics", "__meta_dns_name", "ok.test."));
-    T_WAIT(has_target(&r, "http://mx2.example:25/metrics", "__meta_dns_mx_record_target", "mx2.example."));
-    T_WAIT(has_target(&r, "http://ns1.example:53/metrics", "__meta_dns_ns_record_target", "ns1.example."));
+    T_WAIT(has_target(&r, "http://mx2.example:25/metrics", "__meta_dns_mx_record_target",
+                      "mx2.example."));
+    T_WAIT(has_target(&r, "http://ns1.example:53/metrics", "__meta_dns_ns_record_target",
+                      "ns1.example."));
     struct arena a = ARENA_INIT;
     struct ingest_discovery_view *v;
     size_t n;
-    T_WAIT(ingest_discoveries(r.g, &a, &v, &n, &r.err) && n == 7 && v[5].last_error.n && v[6].last_ok_ms);
+    T_WAIT(ingest_discoveries(r.g, &a, &v, &n, &r.err) && n == 7 && v[5].last_error.n &&
+           v[6].last_ok_ms);
     assert_int_equal(v[5].last_ok_ms, 0);
-    assert_int_equal(v[6].last_error.n, 0); /* a name that is gone has no targets: that is an answer */
+    assert_int_equal(v[6].last_error.n,
+                     0); /* a name that is gone has no targets: that is an answer */
     arena_deinit(&a);
     rig_deinit(&r);
     t_dns_stop(&dns);
 }
 
-static bool all_ended(struct t_sink *s)
-{
+static bool all_ended(struct t_sink *s) {
     bool all = true;
     mutex_lock(&s->lock);
     for (size_t i = 0; i < s->n; i++)
@@ -440,9 +449,9 @@ static bool all_ended(struct t_sink *s)
     return all;
 }
 
-/* Configurations come and go while every target is being scraped: nothing is lost, freed twice or left behind. */
-static void test_churn(void **state)
-{
+/* Configurations come and go while every target is being scraped: nothing is lost, freed twice or
+ * left behind. */
+static void test_churn(void **state) {
     (void)state;
     struct rig r;
     rig_init(&r);
@@ -451,7 +460,8 @@ static void test_churn(void **state)
         struct buf y = BUF_INIT;
         buf_putz(&y, "global: {scrape_interval: 20ms, scrape_timeout: 20ms}\nscrape_configs:\n");
         for (int job = round % 2; job < 4; job++) {
-            buf_printf(&y, "- job_name: j%d\n  sample_limit: %d\n  static_configs: [", job, job == 1 ? 100 + round : 100);
+            buf_printf(&y, "- job_name: j%d\n  sample_limit: %d\n  static_configs: [", job,
+                       job == 1 ? 100 + round : 100);
             for (int i = round % 5; i < 8; i++)
                 buf_printf(&y, "{targets: ['127.0.0.1:%u'], labels: {n: '%d'}},", r.peer.port, i);
             buf_putz(&y, "{targets: ['127.0.0.1:1']}]\n");
@@ -476,17 +486,18 @@ static void test_churn(void **state)
     rig_deinit(&r);
 }
 
-static void test_target_limit_and_dropped(void **state)
-{
+static void test_target_limit_and_dropped(void **state) {
     (void)state;
     struct rig r;
     rig_init(&r);
     t_peer_text(&r.peer, "a 1\n");
-    apply(&r,
-          "scrape_configs:\n- job_name: j\n  scrape_interval: 100ms\n  scrape_timeout: 100ms\n  target_limit: 1\n  static_configs:\n"
-          "  - targets: ['127.0.0.1:%u', 'localhost:%u', 'drop:1', 'bad/address']\n"
-          "  relabel_configs:\n  - {source_labels: [__address__], regex: 'drop:.*', action: drop}\n",
-          r.peer.port, r.peer.port);
+    apply(
+        &r,
+        "scrape_configs:\n- job_name: j\n  scrape_interval: 100ms\n  scrape_timeout: 100ms\n  "
+        "target_limit: 1\n  static_configs:\n"
+        "  - targets: ['127.0.0.1:%u', 'localhost:%u', 'drop:1', 'bad/address']\n"
+        "  relabel_configs:\n  - {source_labels: [__address__], regex: 'drop:.*', action: drop}\n",
+        r.peer.port, r.peer.port);
     struct arena a = ARENA_INIT;
     struct ingest_job_view *j;
     struct ingest_dropped_view *d;
@@ -507,8 +518,7 @@ static void test_target_limit_and_dropped(void **state)
     rig_deinit(&r);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scrape),
         cmocka_unit_test(test_bad_pages),

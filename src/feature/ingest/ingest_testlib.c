@@ -12,16 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
-void t_nap(void)
-{
+void t_nap(void) {
     struct timespec t = {0, 5000000};
     (void)nanosleep(&t, NULL);
 }
 
 /* ---- peer ---- */
 
-static bool wait_readable(struct t_peer *p, int fd)
-{
+static bool wait_readable(struct t_peer *p, int fd) {
     while (!p->stop) {
         struct pollfd f = {fd, POLLIN, 0};
         if (poll(&f, 1, 20) > 0)
@@ -30,8 +28,7 @@ static bool wait_readable(struct t_peer *p, int fd)
     return false;
 }
 
-static bool send_some(struct t_peer *p, int fd, const char *data, size_t n)
-{
+static bool send_some(struct t_peer *p, int fd, const char *data, size_t n) {
     while (n && !p->stop) {
         struct pollfd f = {fd, POLLOUT, 0};
         if (poll(&f, 1, 20) <= 0)
@@ -47,8 +44,7 @@ static bool send_some(struct t_peer *p, int fd, const char *data, size_t n)
     return n == 0;
 }
 
-static bool read_request(struct t_peer *p, int fd)
-{
+static bool read_request(struct t_peer *p, int fd) {
     char in[4096];
     size_t n = 0;
     while (n < sizeof(in) - 1 && wait_readable(p, fd)) {
@@ -67,15 +63,13 @@ static bool read_request(struct t_peer *p, int fd)
     return false;
 }
 
-static void nap_ms(struct t_peer *p, int64_t ms)
-{
+static void nap_ms(struct t_peer *p, int64_t ms) {
     int64_t until = clock_mono_ms(clock_system()) + ms;
     while (!p->stop && clock_mono_ms(clock_system()) < until)
         t_nap();
 }
 
-static void serve(struct t_peer *p, int fd)
-{
+static void serve(struct t_peer *p, int fd) {
     if (!read_request(p, fd))
         return;
     mutex_lock(&p->lock);
@@ -106,8 +100,7 @@ struct connection {
     int fd;
 };
 
-static void connection_main(void *arg)
-{
+static void connection_main(void *arg) {
     struct connection *c = arg;
     serve(c->p, c->fd);
     (void)shutdown(c->fd, SHUT_RDWR);
@@ -116,14 +109,12 @@ static void connection_main(void *arg)
     free(c);
 }
 
-static void *connection_entry(void *arg)
-{
+static void *connection_entry(void *arg) {
     connection_main(arg);
     return NULL;
 }
 
-static void peer_main(void *arg)
-{
+static void peer_main(void *arg) {
     struct t_peer *p = arg;
     while (wait_readable(p, p->fd)) {
         int fd = accept(p->fd, NULL, NULL);
@@ -141,22 +132,21 @@ static void peer_main(void *arg)
     }
 }
 
-void t_peer_init(struct t_peer *p)
-{
+void t_peer_init(struct t_peer *p) {
     *p = (struct t_peer){.delay_ms = 0};
     mutex_init(&p->lock);
     p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof(a);
-    if (p->fd < 0 || bind(p->fd, (struct sockaddr *)&a, n) || listen(p->fd, 64) || getsockname(p->fd, (struct sockaddr *)&a, &n))
+    if (p->fd < 0 || bind(p->fd, (struct sockaddr *)&a, n) || listen(p->fd, 64) ||
+        getsockname(p->fd, (struct sockaddr *)&a, &n))
         abort();
     p->port = ntohs(a.sin_port);
     if (!thread_start(&p->thread, "t-peer", peer_main, p, NULL))
         abort();
 }
 
-void t_peer_deinit(struct t_peer *p)
-{
+void t_peer_deinit(struct t_peer *p) {
     p->stop = true;
     thread_join(&p->thread);
     while (p->connections)
@@ -166,8 +156,8 @@ void t_peer_deinit(struct t_peer *p)
     mutex_deinit(&p->lock);
 }
 
-void t_peer_page(struct t_peer *p, int status, const char *type, const char *extra, struct str body)
-{
+void t_peer_page(struct t_peer *p, int status, const char *type, const char *extra,
+                 struct str body) {
     struct buf b = BUF_INIT;
     buf_printf(&b, "HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: %zu\r\n", status, body.n);
     if (type)
@@ -180,15 +170,13 @@ void t_peer_page(struct t_peer *p, int status, const char *type, const char *ext
     mutex_unlock(&p->lock);
 }
 
-void t_peer_text(struct t_peer *p, const char *body)
-{
+void t_peer_text(struct t_peer *p, const char *body) {
     t_peer_page(p, 200, "text/plain; version=0.0.4; charset=utf-8", NULL, str_from(body));
 }
 
 /* ---- sink ---- */
 
-static size_t row_of(struct t_sink *s, const char *series)
-{
+static size_t row_of(struct t_sink *s, const char *series) {
     for (size_t i = 0; i < s->n; i++)
         if (strcmp(s->rows[i].series, series) == 0)
             return i;
@@ -199,8 +187,8 @@ static size_t row_of(struct t_sink *s, const char *series)
     return s->n++;
 }
 
-static bool sink_take(void *self, const struct batch *b, struct write_result *out, struct err *err)
-{
+static bool sink_take(void *self, const struct batch *b, struct write_result *out,
+                      struct err *err) {
     struct t_sink *s = self;
     bool ok = true;
     *out = (struct write_result){.accepted = b->n};
@@ -226,24 +214,23 @@ static bool sink_take(void *self, const struct batch *b, struct write_result *ou
 
 static const struct sink_ops sink_ops = {.write = sink_take};
 
-void t_sink_init(struct t_sink *s)
-{
+void t_sink_init(struct t_sink *s) {
     *s = (struct t_sink){.n = 0};
     mutex_init(&s->lock);
 }
 
-void t_sink_deinit(struct t_sink *s)
-{
+void t_sink_deinit(struct t_sink *s) {
     for (size_t i = 0; i < s->n; i++)
         free(s->rows[i].series);
     free(s->rows);
     mutex_deinit(&s->lock);
 }
 
-struct sink t_sink_view(struct t_sink *s) { return (struct sink){&sink_ops, s}; }
+struct sink t_sink_view(struct t_sink *s) {
+    return (struct sink){&sink_ops, s};
+}
 
-bool t_sink_get(struct t_sink *s, const char *series, double *out_value, size_t *out_n)
-{
+bool t_sink_get(struct t_sink *s, const char *series, double *out_value, size_t *out_n) {
     bool found = false;
     mutex_lock(&s->lock);
     for (size_t i = 0; i < s->n && !found; i++)
@@ -257,11 +244,11 @@ bool t_sink_get(struct t_sink *s, const char *series, double *out_value, size_t 
     return found;
 }
 
-void t_sink_print(struct t_sink *s)
-{
+void t_sink_print(struct t_sink *s) {
     mutex_lock(&s->lock);
     for (size_t i = 0; i < s->n; i++)
-        printf("%s %g @%lld x%zu\n", s->rows[i].series, s->rows[i].value, (long long)s->rows[i].ts_ms, s->rows[i].n);
+        printf("%s %g @%lld x%zu\n", s->rows[i].series, s->rows[i].value,
+               (long long)s->rows[i].ts_ms, s->rows[i].n);
     mutex_unlock(&s->lock);
 }
 
@@ -272,9 +259,16 @@ struct t_root {
     struct conf_list scrapes;
 };
 static const struct conf_option root_options[] = {
-    {.name = "global", .type = CONF_TABLE, .offset = offsetof(struct t_root, global), .table = &ingest_global_table, .help = "x"},
-    {.name = "scrape_configs", .type = CONF_LIST, .offset = offsetof(struct t_root, scrapes),
-     .table = &ingest_scrape_config_table, .help = "x"},
+    {.name = "global",
+     .type = CONF_TABLE,
+     .offset = offsetof(struct t_root, global),
+     .table = &ingest_global_table,
+     .help = "x"},
+    {.name = "scrape_configs",
+     .type = CONF_LIST,
+     .offset = offsetof(struct t_root, scrapes),
+     .table = &ingest_scrape_config_table,
+     .help = "x"},
 };
 static const struct conf_table root_table = {.name = "root",
                                              .help = "x",
@@ -283,14 +277,14 @@ static const struct conf_table root_table = {.name = "root",
                                              .n = CONF_N(root_options),
                                              .source_offset = SIZE_MAX};
 
-bool t_config(const char *yaml, struct arena *a, struct ingest_config *out, struct buf *text)
-{
+bool t_config(const char *yaml, struct arena *a, struct ingest_config *out, struct buf *text) {
     struct t_root *root = ARENA_NEW(a, struct t_root);
     struct conf_diags diags = {.arena = a};
     if (!root)
         return false;
     bool ok = conf_yaml_decode(str_from(yaml), "test.yaml", &root_table, NULL, a, root, &diags);
     conf_yaml_format_diags(&diags, text);
-    *out = (struct ingest_config){.global = &root->global, .scrapes = root->scrapes.v, .n_scrapes = root->scrapes.n};
+    *out = (struct ingest_config){
+        .global = &root->global, .scrapes = root->scrapes.v, .n_scrapes = root->scrapes.n};
     return ok;
 }

@@ -9,7 +9,7 @@ enum {
     N_REPORTS = 5,
     SCRAPES_KEPT = 3 /* an entry unseen for so many pages is forgotten */
 };
-#define ENTRY_REPORT UINT32_C(0xffffff00) /* report i: ENTRY_REPORT + i */
+#define ENTRY_REPORT UINT32_C(0xffffff00)  /* report i: ENTRY_REPORT + i */
 #define ENTRY_REFUSED UINT32_C(0xfffffffe) /* by the guard: asked again when there is room */
 #define ENTRY_NONE UINT32_C(0xffffffff)
 
@@ -17,17 +17,18 @@ struct entry {
     struct str series;     /* the text on the page; owned. NULL: a free slot */
     struct labels *labels; /* owned; NULL: dropped by relabelling */
     uint64_t ref;
-    uint32_t hash, seen;   /* seen: the page number that showed it last */
-    bool live;             /* has an unended sample in the store */
-    bool tracked;          /* its last sample counts for staleness (no timestamp of its own) */
+    uint32_t hash, seen; /* seen: the page number that showed it last */
+    bool live;           /* has an unended sample in the store */
+    bool tracked;        /* its last sample counts for staleness (no timestamp of its own) */
 };
 
 struct scrape_cache {
     struct entry *entries;
     uint32_t n, cap, n_live;
-    uint32_t n_absent;  /* entries that the last good page did not show: looked at until they are forgotten */
+    uint32_t n_absent;  /* entries that the last good page did not show: looked at until they are
+                           forgotten */
     uint32_t free_head; /* list of free slots through `hash`, entry + 1 */
-    uint32_t *slots; /* hash table: entry + 1 */
+    uint32_t *slots;    /* hash table: entry + 1 */
     uint32_t n_slots;
     uint32_t page;
     uint64_t epoch, guard_epoch;
@@ -35,24 +36,23 @@ struct scrape_cache {
     struct promtext_layout layout;
     uint32_t *order; /* entries in the layout's order */
     size_t order_cap;
-    struct labels **old; /* lived under former rules; ended with the next page unless they are back */
+    struct labels *
+        *old; /* lived under former rules; ended with the next page unless they are back */
     uint64_t *old_refs;
     size_t n_old;
-    bool old_done;       /* their rows are out: freed with the next call */
+    bool old_done; /* their rows are out: freed with the next call */
     struct labels *report_labels[N_REPORTS];
     uint64_t report_refs[N_REPORTS];
 };
 
-struct scrape_cache *scrape_cache_new(struct err *err)
-{
+struct scrape_cache *scrape_cache_new(struct err *err) {
     struct scrape_cache *c = calloc(1, sizeof(*c));
     if (!c)
         err_set(err, ERR_INTERNAL, "no memory for a scrape target");
     return c;
 }
 
-void scrape_scratch_deinit(struct scrape_scratch *s)
-{
+void scrape_scratch_deinit(struct scrape_scratch *s) {
     arena_deinit(&s->arena);
     free(s->values);
     free(s->rows);
@@ -63,8 +63,7 @@ void scrape_scratch_deinit(struct scrape_scratch *s)
     *s = SCRAPE_SCRATCH_INIT;
 }
 
-static void free_str(struct str s)
-{
+static void free_str(struct str s) {
     union {
         const char *from;
         char *to;
@@ -74,8 +73,7 @@ static void free_str(struct str s)
 
 /* ---- entries ---- */
 
-static void slots_put(struct scrape_cache *c, uint32_t i)
-{
+static void slots_put(struct scrape_cache *c, uint32_t i) {
     uint32_t k = c->entries[i].hash & (c->n_slots - 1);
     while (c->slots[k])
         k = (k + 1) & (c->n_slots - 1);
@@ -83,8 +81,7 @@ static void slots_put(struct scrape_cache *c, uint32_t i)
 }
 
 /* Entries leave by rebuilding the table, so that probing needs no tombstones. */
-static bool slots_rebuild(struct scrape_cache *c)
-{
+static bool slots_rebuild(struct scrape_cache *c) {
     uint32_t want = 64;
     while (want < (c->n + 2) * 2)
         want *= 2;
@@ -104,9 +101,9 @@ static bool slots_rebuild(struct scrape_cache *c)
     return true;
 }
 
-static uint32_t find_entry(const struct scrape_cache *c, struct str series, uint32_t hash)
-{
-    for (uint32_t k = hash & (c->n_slots - 1); c->n_slots && c->slots[k]; k = (k + 1) & (c->n_slots - 1)) {
+static uint32_t find_entry(const struct scrape_cache *c, struct str series, uint32_t hash) {
+    for (uint32_t k = hash & (c->n_slots - 1); c->n_slots && c->slots[k];
+         k = (k + 1) & (c->n_slots - 1)) {
         const struct entry *e = &c->entries[c->slots[k] - 1];
         if (e->hash == hash && str_eq(e->series, series))
             return c->slots[k] - 1;
@@ -114,8 +111,7 @@ static uint32_t find_entry(const struct scrape_cache *c, struct str series, uint
     return ENTRY_NONE;
 }
 
-static bool reserve_entry(struct scrape_cache *c)
-{
+static bool reserve_entry(struct scrape_cache *c) {
     if (!c->free_head && c->n == c->cap) {
         uint32_t cap = c->cap ? c->cap * 2 : 64;
         struct entry *v = realloc(c->entries, cap * sizeof(*v));
@@ -127,8 +123,7 @@ static bool reserve_entry(struct scrape_cache *c)
     return (c->n + 1) * 2 < c->n_slots || slots_rebuild(c);
 }
 
-static uint32_t add_entry(struct scrape_cache *c, struct str series, uint32_t hash)
-{
+static uint32_t add_entry(struct scrape_cache *c, struct str series, uint32_t hash) {
     char *text = reserve_entry(c) ? malloc(series.n + 1) : NULL;
     if (!text)
         return ENTRY_NONE;
@@ -141,8 +136,7 @@ static uint32_t add_entry(struct scrape_cache *c, struct str series, uint32_t ha
     return i;
 }
 
-static void drop_entry(struct entry *e, const struct scrape_rules *rules)
-{
+static void drop_entry(struct entry *e, const struct scrape_rules *rules) {
     if (e->labels && rules->guard)
         guard_release(rules->guard, rules->source, *e->labels);
     free(e->labels);
@@ -150,8 +144,7 @@ static void drop_entry(struct entry *e, const struct scrape_rules *rules)
     *e = (struct entry){.ref = 0};
 }
 
-static void free_old(struct scrape_cache *c)
-{
+static void free_old(struct scrape_cache *c) {
     for (size_t i = 0; i < c->n_old; i++)
         free(c->old[i]);
     free(c->old);
@@ -162,8 +155,7 @@ static void free_old(struct scrape_cache *c)
     c->old_done = false;
 }
 
-static void drop_reports(struct scrape_cache *c)
-{
+static void drop_reports(struct scrape_cache *c) {
     for (int i = 0; i < N_REPORTS; i++) {
         free(c->report_labels[i]);
         c->report_labels[i] = NULL;
@@ -171,8 +163,7 @@ static void drop_reports(struct scrape_cache *c)
     }
 }
 
-static void drop_all(struct scrape_cache *c, const struct scrape_rules *rules)
-{
+static void drop_all(struct scrape_cache *c, const struct scrape_rules *rules) {
     for (uint32_t i = 0; i < c->n; i++)
         if (c->entries[i].series.p)
             drop_entry(&c->entries[i], rules);
@@ -181,8 +172,7 @@ static void drop_all(struct scrape_cache *c, const struct scrape_rules *rules)
     promtext_layout_begin(&c->layout, c->layout.format);
 }
 
-void scrape_cache_free(struct scrape_cache *c, const struct scrape_rules *rules)
-{
+void scrape_cache_free(struct scrape_cache *c, const struct scrape_rules *rules) {
     if (!c)
         return;
     drop_all(c, rules);
@@ -195,11 +185,14 @@ void scrape_cache_free(struct scrape_cache *c, const struct scrape_rules *rules)
     free(c);
 }
 
-size_t scrape_cache_series(const struct scrape_cache *c) { return c->n_live; }
+size_t scrape_cache_series(const struct scrape_cache *c) {
+    return c->n_live;
+}
 
-/* The rules changed: every label set is worked out anew; what lived is remembered until the next page. */
-static bool change_rules(struct scrape_cache *c, const struct scrape_rules *rules, struct err *err)
-{
+/* The rules changed: every label set is worked out anew; what lived is remembered until the next
+ * page. */
+static bool change_rules(struct scrape_cache *c, const struct scrape_rules *rules,
+                         struct err *err) {
     size_t n = c->n_old + c->n_live;
     struct labels **old = calloc(n + 1, sizeof(*old));
     uint64_t *refs = calloc(n + 1, sizeof(*refs));
@@ -236,8 +229,7 @@ static bool change_rules(struct scrape_cache *c, const struct scrape_rules *rule
 
 /* ---- rows ---- */
 
-static bool reserve_rows(struct scrape_scratch *s, size_t more)
-{
+static bool reserve_rows(struct scrape_scratch *s, size_t more) {
     if (s->cap - s->n >= more)
         return true;
     size_t cap = s->cap ? s->cap * 2 : 256;
@@ -258,10 +250,12 @@ static bool reserve_rows(struct scrape_scratch *s, size_t more)
     return true;
 }
 
-static bool no_memory(struct err *err) { return err_set(err, ERR_INTERNAL, "no memory for the rows of a scrape"); }
+static bool no_memory(struct err *err) {
+    return err_set(err, ERR_INTERNAL, "no memory for the rows of a scrape");
+}
 
-static void put_row(struct scrape_scratch *s, struct labels ls, uint64_t ref, uint32_t entry, int64_t ts_ms, double v)
-{
+static void put_row(struct scrape_scratch *s, struct labels ls, uint64_t ref, uint32_t entry,
+                    int64_t ts_ms, double v) {
     s->rows[s->n] = (struct batch_row){ls, ts_ms, v};
     s->refs[s->n] = ref;
     s->entries[s->n] = entry;
@@ -280,8 +274,8 @@ struct page {
 };
 
 /* The caller has reserved the row. */
-static inline void take_sample(struct page *p, uint32_t i, double value, bool has_ts, int64_t ts_ms)
-{
+static inline void take_sample(struct page *p, uint32_t i, double value, bool has_ts,
+                               int64_t ts_ms) {
     p->counts.scraped++;
     if (i == ENTRY_REFUSED) {
         p->counts.refused++;
@@ -303,16 +297,15 @@ static inline void take_sample(struct page *p, uint32_t i, double value, bool ha
 
 /* ---- labels of a new series ---- */
 
-static struct str exported_name(const struct labels_builder *b, struct str name, struct arena *a)
-{
+static struct str exported_name(const struct labels_builder *b, struct str name, struct arena *a) {
     do
         name = arena_printf(a, "exported_%.*s", (int)name.n, name.p);
     while (name.p && labels_builder_get(b, name).n);
     return name;
 }
 
-static void add_target_labels(const struct scrape_rules *r, struct labels_builder *b, struct arena *a)
-{
+static void add_target_labels(const struct scrape_rules *r, struct labels_builder *b,
+                              struct arena *a) {
     for (uint32_t i = 0; i < r->target.n; i++) {
         struct label t = r->target.l[i];
         struct str own = labels_builder_get(b, t.name);
@@ -327,25 +320,30 @@ static void add_target_labels(const struct scrape_rules *r, struct labels_builde
     }
 }
 
-static bool check_final(const struct scrape_rules *r, struct labels ls, struct str series, struct err *err)
-{
+static bool check_final(const struct scrape_rules *r, struct labels ls, struct str series,
+                        struct err *err) {
     struct str name = labels_name(ls);
     if (!name.n)
-        return err_set(err, ERR_BAD_INPUT, "a sample has no metric name after metric_relabel_configs: %.*s",
+        return err_set(err, ERR_BAD_INPUT,
+                       "a sample has no metric name after metric_relabel_configs: %.*s",
                        (int)(series.n > 200 ? 200 : series.n), series.p);
     if (r->legacy_names && !metric_name_is_legacy(name))
-        return err_set(err, ERR_BAD_INPUT, "metric name \"%.*s\" is not legal under metric_name_validation_scheme: legacy",
-                       STR_FMT(name));
+        return err_set(
+            err, ERR_BAD_INPUT,
+            "metric name \"%.*s\" is not legal under metric_name_validation_scheme: legacy",
+            STR_FMT(name));
     for (uint32_t i = 0; r->legacy_names && i < ls.n; i++)
         if (!label_name_is_legacy(ls.l[i].name))
-            return err_set(err, ERR_BAD_INPUT, "label name \"%.*s\" is not legal under metric_name_validation_scheme: legacy",
-                           STR_FMT(ls.l[i].name));
+            return err_set(
+                err, ERR_BAD_INPUT,
+                "label name \"%.*s\" is not legal under metric_name_validation_scheme: legacy",
+                STR_FMT(ls.l[i].name));
     return sample_limits_check(&r->limits, ls, err) && labels_check(ls, err);
 }
 
 /* *out: the entry, or ENTRY_REFUSED. false: the page is refused. */
-static bool make_entry(struct page *p, struct str series, uint32_t hash, uint32_t *out, struct err *err)
-{
+static bool make_entry(struct page *p, struct str series, uint32_t hash, uint32_t *out,
+                       struct err *err) {
     struct labels_builder *b = &p->s->labels;
     struct labels *labels = NULL;
     if (!promtext_labels(series, &p->s->arena, b, err))
@@ -381,8 +379,7 @@ static bool make_entry(struct page *p, struct str series, uint32_t hash, uint32_
 
 /* ---- reading ---- */
 
-static bool remember_order(struct scrape_cache *c, uint32_t entry)
-{
+static bool remember_order(struct scrape_cache *c, uint32_t entry) {
     if (c->layout.failed)
         return true;
     if (c->layout.n > c->order_cap) {
@@ -397,8 +394,7 @@ static bool remember_order(struct scrape_cache *c, uint32_t entry)
     return true;
 }
 
-static void take_meta(struct scrape_scratch *s, const struct promtext_item *it)
-{
+static void take_meta(struct scrape_scratch *s, const struct promtext_item *it) {
     struct metric_meta *m = s->n_meta ? &s->meta[s->n_meta - 1] : NULL;
     if (!m || !str_eq(m->metric, it->metric)) {
         if (s->n_meta == s->meta_cap) {
@@ -421,8 +417,8 @@ static void take_meta(struct scrape_scratch *s, const struct promtext_item *it)
 }
 
 /* From `offset` on, line by line, learning the layout behind what it has. */
-static bool read_lines(struct page *p, struct str body, enum promtext_format f, size_t offset, struct err *err)
-{
+static bool read_lines(struct page *p, struct str body, enum promtext_format f, size_t offset,
+                       struct err *err) {
     struct scrape_cache *c = p->c;
     struct promtext t;
     struct promtext_item it;
@@ -450,11 +446,12 @@ static bool read_lines(struct page *p, struct str body, enum promtext_format f, 
     return true;
 }
 
-static bool read_page(struct page *p, struct str body, enum promtext_format f, struct err *err)
-{
+static bool read_page(struct page *p, struct str body, enum promtext_format f, struct err *err) {
     struct scrape_cache *c = p->c;
     struct scrape_scratch *s = p->s;
-    uint64_t epoch = c->has_refused && p->rules->guard ? guard_epoch(p->rules->guard, p->rules->source) : c->guard_epoch;
+    uint64_t epoch = c->has_refused && p->rules->guard
+                         ? guard_epoch(p->rules->guard, p->rules->source)
+                         : c->guard_epoch;
     if (c->layout.format != f || epoch != c->guard_epoch) { /* what was refused may fit now */
         promtext_layout_begin(&c->layout, f);
         c->has_refused = false;
@@ -474,7 +471,8 @@ static bool read_page(struct page *p, struct str body, enum promtext_format f, s
         if (!reserve_rows(s, n))
             return no_memory(err);
         for (size_t i = 0; i < n; i++)
-            take_sample(p, c->order[i], s->values[i].value, s->values[i].has_ts, s->values[i].ts_ms);
+            take_sample(p, c->order[i], s->values[i].value, s->values[i].has_ts,
+                        s->values[i].ts_ms);
     }
     if (whole)
         return true;
@@ -487,8 +485,7 @@ static bool read_page(struct page *p, struct str body, enum promtext_format f, s
 
 /* ---- endings ---- */
 
-static bool end_series(struct scrape_scratch *s, struct entry *e, uint32_t i, int64_t ts_ms)
-{
+static bool end_series(struct scrape_scratch *s, struct entry *e, uint32_t i, int64_t ts_ms) {
     if (!reserve_rows(s, 1))
         return false;
     put_row(s, *e->labels, e->ref, i, ts_ms, sample_stale());
@@ -496,15 +493,13 @@ static bool end_series(struct scrape_scratch *s, struct entry *e, uint32_t i, in
     return true;
 }
 
-static int compare_hashes(const void *a, const void *b)
-{
+static int compare_hashes(const void *a, const void *b) {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return x < y ? -1 : x > y;
 }
 
 /* Ends what lived under former rules and is not on the page any more. */
-static bool end_old(struct page *p, struct err *err)
-{
+static bool end_old(struct page *p, struct err *err) {
     struct scrape_cache *c = p->c;
     size_t n = 0;
     uint64_t *now = calloc((size_t)c->n + 1, sizeof(*now));
@@ -527,8 +522,7 @@ static bool end_old(struct page *p, struct err *err)
 }
 
 /* Life of the series after a good page; forgets those unseen for long. */
-static bool settle(struct page *p, struct err *err)
-{
+static bool settle(struct page *p, struct err *err) {
     struct scrape_cache *c = p->c;
     if (c->n_old && !end_old(p, err))
         return false;
@@ -558,8 +552,7 @@ static bool settle(struct page *p, struct err *err)
     return !evicted || slots_rebuild(c) || no_memory(err);
 }
 
-static void begin(struct scrape_cache *c, struct scrape_scratch *s)
-{
+static void begin(struct scrape_cache *c, struct scrape_scratch *s) {
     arena_reset(&s->arena);
     s->n = 0;
     s->n_meta = 0;
@@ -567,15 +560,16 @@ static void begin(struct scrape_cache *c, struct scrape_scratch *s)
         free_old(c);
 }
 
-bool scrape_cache_page(struct scrape_cache *c, const struct scrape_rules *rules, struct str body, enum promtext_format f,
-                       int64_t ts_ms, struct scrape_scratch *s, struct scrape_counts *out, struct err *err)
-{
+bool scrape_cache_page(struct scrape_cache *c, const struct scrape_rules *rules, struct str body,
+                       enum promtext_format f, int64_t ts_ms, struct scrape_scratch *s,
+                       struct scrape_counts *out, struct err *err) {
     begin(c, s);
     if (c->epoch != rules->epoch && !change_rules(c, rules, err))
         return false;
     c->page++;
     struct page p = {.c = c, .rules = rules, .s = s, .ts_ms = ts_ms};
-    if (!read_page(&p, body, f, err) || !sample_limits_check_count(&rules->limits, p.counts.kept, err) || !settle(&p, err))
+    if (!read_page(&p, body, f, err) ||
+        !sample_limits_check_count(&rules->limits, p.counts.kept, err) || !settle(&p, err))
         return false;
     if (p.counts.refused && rules->guard)
         guard_count_refused(rules->guard, rules->source, p.counts.refused);
@@ -583,8 +577,8 @@ bool scrape_cache_page(struct scrape_cache *c, const struct scrape_rules *rules,
     return true;
 }
 
-bool scrape_cache_fail(struct scrape_cache *c, int64_t ts_ms, struct scrape_scratch *s, struct err *err)
-{
+bool scrape_cache_fail(struct scrape_cache *c, int64_t ts_ms, struct scrape_scratch *s,
+                       struct err *err) {
     begin(c, s);
     for (uint32_t i = 0; c->n_live && i < c->n; i++)
         if (c->entries[i].live && !end_series(s, &c->entries[i], i, ts_ms))
@@ -600,10 +594,11 @@ bool scrape_cache_fail(struct scrape_cache *c, int64_t ts_ms, struct scrape_scra
 
 /* ---- reports ---- */
 
-static bool make_reports(struct scrape_cache *c, const struct scrape_rules *rules, struct scrape_scratch *s, struct err *err)
-{
-    static const char *const names[N_REPORTS] = {"up", "scrape_duration_seconds", "scrape_samples_scraped",
-                                                 "scrape_samples_post_metric_relabeling", "scrape_series_added"};
+static bool make_reports(struct scrape_cache *c, const struct scrape_rules *rules,
+                         struct scrape_scratch *s, struct err *err) {
+    static const char *const names[N_REPORTS] = {
+        "up", "scrape_duration_seconds", "scrape_samples_scraped",
+        "scrape_samples_post_metric_relabeling", "scrape_series_added"};
     for (int i = 0; i < N_REPORTS; i++) {
         labels_builder_reset(&s->labels, rules->target);
         labels_builder_set(&s->labels, STR(LABEL_NAME), str_from(names[i]));
@@ -614,21 +609,22 @@ static bool make_reports(struct scrape_cache *c, const struct scrape_rules *rule
     return true;
 }
 
-bool scrape_cache_report(struct scrape_cache *c, const struct scrape_rules *rules, const struct scrape_report *r,
-                         int64_t ts_ms, struct scrape_scratch *s, struct err *err)
-{
+bool scrape_cache_report(struct scrape_cache *c, const struct scrape_rules *rules,
+                         const struct scrape_report *r, int64_t ts_ms, struct scrape_scratch *s,
+                         struct err *err) {
     if (!c->report_labels[N_REPORTS - 1] && !make_reports(c, rules, s, err))
         return false;
     if (!reserve_rows(s, N_REPORTS))
         return no_memory(err);
-    double v[N_REPORTS] = {r->up, r->duration_s, (double)r->counts.scraped, (double)r->counts.kept, (double)r->counts.added};
+    double v[N_REPORTS] = {r->up, r->duration_s, (double)r->counts.scraped, (double)r->counts.kept,
+                           (double)r->counts.added};
     for (uint32_t i = 0; i < N_REPORTS; i++)
-        put_row(s, *c->report_labels[i], c->report_refs[i], ENTRY_REPORT + i, ts_ms, r->stale ? sample_stale() : v[i]);
+        put_row(s, *c->report_labels[i], c->report_refs[i], ENTRY_REPORT + i, ts_ms,
+                r->stale ? sample_stale() : v[i]);
     return true;
 }
 
-void scrape_cache_written(struct scrape_cache *c, const struct scrape_scratch *s)
-{
+void scrape_cache_written(struct scrape_cache *c, const struct scrape_scratch *s) {
     for (size_t i = 0; i < s->n; i++) {
         uint32_t e = s->entries[i];
         if (e < c->n)

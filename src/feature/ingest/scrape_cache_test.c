@@ -1,9 +1,4 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
+#include "base/base_testlib.h"
 #include "feature/ingest/scrape_cache.h"
 
 #include <stdio.h>
@@ -22,24 +17,24 @@ struct rig {
 
 static const struct label target_labels[] = {{{"instance", 8}, {"h:1", 3}}, {{"job", 3}, {"j", 1}}};
 
-static void rig_init(struct rig *r)
-{
+static void rig_init(struct rig *r) {
     *r = (struct rig){.s = SCRAPE_SCRATCH_INIT};
     r->c = scrape_cache_new(&r->err);
     assert_non_null(r->c);
-    r->rules = (struct scrape_rules){.target = {target_labels, 2}, .honor_timestamps = true, .source = STR("scrape/j/h:1"), .epoch = 1};
+    r->rules = (struct scrape_rules){.target = {target_labels, 2},
+                                     .honor_timestamps = true,
+                                     .source = STR("scrape/j/h:1"),
+                                     .epoch = 1};
 }
 
-static void rig_deinit(struct rig *r)
-{
+static void rig_deinit(struct rig *r) {
     scrape_cache_free(r->c, &r->rules);
     scrape_scratch_deinit(&r->s);
     buf_deinit(&r->text);
 }
 
 /* A sink: gives refs, and checks that a known one still means the same series. */
-static void written(struct rig *r)
-{
+static void written(struct rig *r) {
     buf_reset(&r->text);
     for (size_t i = 0; i < r->s.n; i++) {
         if (!r->s.refs[i])
@@ -56,40 +51,43 @@ static void written(struct rig *r)
     scrape_cache_written(r->c, &r->s);
 }
 
-static bool page(struct rig *r, const char *body, int64_t ts)
-{
+static bool page(struct rig *r, const char *body, int64_t ts) {
     err_reset(&r->err);
-    if (!scrape_cache_page(r->c, &r->rules, str_from(body), PROMTEXT_PLAIN, ts, &r->s, &r->counts, &r->err))
+    if (!scrape_cache_page(r->c, &r->rules, str_from(body), PROMTEXT_PLAIN, ts, &r->s, &r->counts,
+                           &r->err))
         return false;
     written(r);
     return true;
 }
 
-static void expect(struct rig *r, const char *body, int64_t ts, const char *want)
-{
+static void expect(struct rig *r, const char *body, int64_t ts, const char *want) {
     if (!page(r, body, ts))
         fail_msg("%s", r->err.message);
     assert_string_equal(r->text.p ? r->text.p : "", want);
 }
 
-static void test_steady_and_stale(void **state)
-{
+static void test_steady_and_stale(void **state) {
     (void)state;
     struct rig r;
     rig_init(&r);
-    expect(&r, "a{x=\"1\"} 1\nb 2\n", 10, "a{instance=\"h:1\", job=\"j\", x=\"1\"} 1@10\nb{instance=\"h:1\", job=\"j\"} 2@10\n");
+    expect(&r, "a{x=\"1\"} 1\nb 2\n", 10,
+           "a{instance=\"h:1\", job=\"j\", x=\"1\"} 1@10\nb{instance=\"h:1\", job=\"j\"} 2@10\n");
     assert_int_equal(r.counts.added, 2);
-    expect(&r, "a{x=\"1\"} 3\nb 4\n", 20, "a{instance=\"h:1\", job=\"j\", x=\"1\"} 3@20\nb{instance=\"h:1\", job=\"j\"} 4@20\n");
+    expect(&r, "a{x=\"1\"} 3\nb 4\n", 20,
+           "a{instance=\"h:1\", job=\"j\", x=\"1\"} 3@20\nb{instance=\"h:1\", job=\"j\"} 4@20\n");
     assert_int_equal(r.counts.added, 0);
     assert_int_equal(scrape_cache_series(r.c), 2);
     /* one goes, one comes, in another order */
     expect(&r, "c 7\na{x=\"1\"} 5\n", 30,
-           "c{instance=\"h:1\", job=\"j\"} 7@30\na{instance=\"h:1\", job=\"j\", x=\"1\"} 5@30\nb{instance=\"h:1\", job=\"j\"} stale@30\n");
+           "c{instance=\"h:1\", job=\"j\"} 7@30\na{instance=\"h:1\", job=\"j\", x=\"1\"} "
+           "5@30\nb{instance=\"h:1\", job=\"j\"} stale@30\n");
     assert_int_equal(r.counts.added, 1);
     /* no second marker; it comes back */
-    expect(&r, "c 7\na{x=\"1\"} 5\n", 40, "c{instance=\"h:1\", job=\"j\"} 7@40\na{instance=\"h:1\", job=\"j\", x=\"1\"} 5@40\n");
+    expect(&r, "c 7\na{x=\"1\"} 5\n", 40,
+           "c{instance=\"h:1\", job=\"j\"} 7@40\na{instance=\"h:1\", job=\"j\", x=\"1\"} 5@40\n");
     expect(&r, "c 7\na{x=\"1\"} 5\nb 1\n", 50,
-           "c{instance=\"h:1\", job=\"j\"} 7@50\na{instance=\"h:1\", job=\"j\", x=\"1\"} 5@50\nb{instance=\"h:1\", job=\"j\"} 1@50\n");
+           "c{instance=\"h:1\", job=\"j\"} 7@50\na{instance=\"h:1\", job=\"j\", x=\"1\"} "
+           "5@50\nb{instance=\"h:1\", job=\"j\"} 1@50\n");
     /* a failed scrape ends all, once */
     assert_false(page(&r, "c 7\n??? no\n", 60));
     assert_true(scrape_cache_fail(r.c, 60, &r.s, &r.err));
@@ -98,49 +96,55 @@ static void test_steady_and_stale(void **state)
     assert_true(scrape_cache_fail(r.c, 70, &r.s, &r.err));
     assert_int_equal(r.s.n, 0);
     expect(&r, "c 7\na{x=\"1\"} 5\nb 1\n", 80,
-           "c{instance=\"h:1\", job=\"j\"} 7@80\na{instance=\"h:1\", job=\"j\", x=\"1\"} 5@80\nb{instance=\"h:1\", job=\"j\"} 1@80\n");
+           "c{instance=\"h:1\", job=\"j\"} 7@80\na{instance=\"h:1\", job=\"j\", x=\"1\"} "
+           "5@80\nb{instance=\"h:1\", job=\"j\"} 1@80\n");
     rig_deinit(&r);
 }
 
-static void test_labels(void **state)
-{
+static void test_labels(void **state) {
     (void)state;
     struct rig r;
     rig_init(&r);
     const char *body = "a{job=\"own\",exported_job=\"e\",instance=\"\"} 1\n";
-    expect(&r, body, 1, "a{exported_exported_job=\"own\", exported_job=\"e\", instance=\"h:1\", job=\"j\"} 1@1\n");
+    expect(
+        &r, body, 1,
+        "a{exported_exported_job=\"own\", exported_job=\"e\", instance=\"h:1\", job=\"j\"} 1@1\n");
     r.rules.honor_labels = true;
     r.rules.epoch++;
     expect(&r, body, 2,
            "a{exported_job=\"e\", instance=\"h:1\", job=\"own\"} 1@2\n"
-           "a{exported_exported_job=\"own\", exported_job=\"e\", instance=\"h:1\", job=\"j\"} stale@2\n");
+           "a{exported_exported_job=\"own\", exported_job=\"e\", instance=\"h:1\", job=\"j\"} "
+           "stale@2\n");
     expect(&r, body, 3, "a{exported_job=\"e\", instance=\"h:1\", job=\"own\"} 1@3\n");
     rig_deinit(&r);
 }
 
-static void test_timestamps(void **state)
-{
+static void test_timestamps(void **state) {
     (void)state;
     struct rig r;
     rig_init(&r);
-    expect(&r, "a 1 500\nb 2\n", 1000, "a{instance=\"h:1\", job=\"j\"} 1@500\nb{instance=\"h:1\", job=\"j\"} 2@1000\n");
+    expect(&r, "a 1 500\nb 2\n", 1000,
+           "a{instance=\"h:1\", job=\"j\"} 1@500\nb{instance=\"h:1\", job=\"j\"} 2@1000\n");
     assert_int_equal(scrape_cache_series(r.c), 1);
     expect(&r, "b 2\n", 2000, "b{instance=\"h:1\", job=\"j\"} 2@2000\n"); /* own time: no marker */
     r.rules.track_timestamps_staleness = true;
-    expect(&r, "a 1 600\nb 2\n", 3000, "a{instance=\"h:1\", job=\"j\"} 1@600\nb{instance=\"h:1\", job=\"j\"} 2@3000\n");
-    expect(&r, "b 2\n", 4000, "b{instance=\"h:1\", job=\"j\"} 2@4000\na{instance=\"h:1\", job=\"j\"} stale@4000\n");
+    expect(&r, "a 1 600\nb 2\n", 3000,
+           "a{instance=\"h:1\", job=\"j\"} 1@600\nb{instance=\"h:1\", job=\"j\"} 2@3000\n");
+    expect(&r, "b 2\n", 4000,
+           "b{instance=\"h:1\", job=\"j\"} 2@4000\na{instance=\"h:1\", job=\"j\"} stale@4000\n");
     r.rules.honor_timestamps = false;
-    expect(&r, "a 1 600\nb 2\n", 5000, "a{instance=\"h:1\", job=\"j\"} 1@5000\nb{instance=\"h:1\", job=\"j\"} 2@5000\n");
+    expect(&r, "a 1 600\nb 2\n", 5000,
+           "a{instance=\"h:1\", job=\"j\"} 1@5000\nb{instance=\"h:1\", job=\"j\"} 2@5000\n");
     rig_deinit(&r);
 }
 
-static void test_relabel_and_limits(void **state)
-{
+static void test_relabel_and_limits(void **state) {
     (void)state;
     struct rig r;
     rig_init(&r);
     struct str source = STR(LABEL_NAME);
-    struct relabel_rule drop = {.source_labels = {&source, 1}, .regex = STR("b.*"), .action = RELABEL_DROP};
+    struct relabel_rule drop = {
+        .source_labels = {&source, 1}, .regex = STR("b.*"), .action = RELABEL_DROP};
     struct relabel *list = relabel_new(&drop, 1, &r.err);
     assert_non_null(list);
     r.rules.metric_relabel = list;
@@ -168,13 +172,13 @@ static void test_relabel_and_limits(void **state)
     relabel_free(list);
 }
 
-static void test_guard(void **state)
-{
+static void test_guard(void **state) {
     (void)state;
     struct rig r;
     struct clock_manual m = {.wall_ns = 5000000};
     struct clock clock = clock_manual_view(&m);
-    struct guard_options opt = {.series_per_source_max = 3, .series_per_metric_max = 2, .clock = &clock};
+    struct guard_options opt = {
+        .series_per_source_max = 3, .series_per_metric_max = 2, .clock = &clock};
     rig_init(&r);
     r.rules.guard = guard_new(&opt, &r.err);
     assert_non_null(r.rules.guard);
@@ -213,8 +217,7 @@ static void test_guard(void **state)
     guard_free(g);
 }
 
-static void test_reports(void **state)
-{
+static void test_reports(void **state) {
     (void)state;
     struct rig r;
     rig_init(&r);
@@ -222,17 +225,18 @@ static void test_reports(void **state)
     struct scrape_report rep = {.up = true, .duration_s = 0.25, .counts = r.counts};
     assert_true(scrape_cache_report(r.c, &r.rules, &rep, 5, &r.s, &r.err));
     written(&r);
-    assert_string_equal(r.text.p, "a{instance=\"h:1\", job=\"j\"} 1@5\nup{instance=\"h:1\", job=\"j\"} 1@5\n"
-                                  "scrape_duration_seconds{instance=\"h:1\", job=\"j\"} 0.25@5\n"
-                                  "scrape_samples_scraped{instance=\"h:1\", job=\"j\"} 1@5\n"
-                                  "scrape_samples_post_metric_relabeling{instance=\"h:1\", job=\"j\"} 1@5\n"
-                                  "scrape_series_added{instance=\"h:1\", job=\"j\"} 1@5\n");
+    assert_string_equal(r.text.p,
+                        "a{instance=\"h:1\", job=\"j\"} 1@5\nup{instance=\"h:1\", job=\"j\"} 1@5\n"
+                        "scrape_duration_seconds{instance=\"h:1\", job=\"j\"} 0.25@5\n"
+                        "scrape_samples_scraped{instance=\"h:1\", job=\"j\"} 1@5\n"
+                        "scrape_samples_post_metric_relabeling{instance=\"h:1\", job=\"j\"} 1@5\n"
+                        "scrape_series_added{instance=\"h:1\", job=\"j\"} 1@5\n");
     rig_deinit(&r);
 }
 
-/* Random pages against a plain model: what is on the page gets its value, what lived and is not on it ends. */
-static void test_against_model(void **state)
-{
+/* Random pages against a plain model: what is on the page gets its value, what lived and is not on
+ * it ends. */
+static void test_against_model(void **state) {
     (void)state;
     enum { SERIES = 40, PAGES = 600 };
     struct rig r;
@@ -258,7 +262,8 @@ static void test_against_model(void **state)
             if (i % 7 == 0)
                 buf_printf(&body, "# HELP m%d x\n", i);
             buf_printf(&body, "m%d{i=\"%d\"} %d\n", i / 10, i, value);
-            buf_printf(&want, "m%d{i=\"%d\", instance=\"h:1\", job=\"j\"} %d@%d\n", i / 10, i, value, p);
+            buf_printf(&want, "m%d{i=\"%d\", instance=\"h:1\", job=\"j\"} %d@%d\n", i / 10, i,
+                       value, p);
         }
         bool fails = (seed >> 50) % 20 == 0;
         if (fails)
@@ -294,11 +299,14 @@ static void test_against_model(void **state)
     rig_deinit(&r);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_steady_and_stale),   cmocka_unit_test(test_labels), cmocka_unit_test(test_timestamps),
-        cmocka_unit_test(test_relabel_and_limits), cmocka_unit_test(test_guard),  cmocka_unit_test(test_reports),
+        cmocka_unit_test(test_steady_and_stale),
+        cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_timestamps),
+        cmocka_unit_test(test_relabel_and_limits),
+        cmocka_unit_test(test_guard),
+        cmocka_unit_test(test_reports),
         cmocka_unit_test(test_against_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,10 @@
-/* scrape_conf.h - the grammar of scraping as Prometheus has it: option tables and the structs they fill.
+/* scrape_conf.h - the grammar of scraping as Prometheus has it: option tables and the structs they
+ * fill.
  *
- * `ingest_global_table` is the `global` mapping, `ingest_scrape_config_table` one entry of `scrape_configs`. Values that
- * fall back to `global` are 0 (or an empty list) when they are not written. Service discoveries that hinomi does
- * not have are refused by name, with what to use instead. Source:
- * https://prometheus.io/docs/prometheus/latest/configuration/configuration/
+ * `ingest_global_table` is the `global` mapping, `ingest_scrape_config_table` one entry of
+ * `scrape_configs`. Values that fall back to `global` are 0 (or an empty list) when they are not
+ * written. Service discoveries that hinomi does not have are refused by name, with what to use
+ * instead. Source: https://prometheus.io/docs/prometheus/latest/configuration/configuration/
  */
 #ifndef INGEST_SCRAPE_CONF_H
 #define INGEST_SCRAPE_CONF_H
@@ -49,7 +50,13 @@ struct ingest_http_sd {
     int64_t refresh_interval_ms;
     struct ingest_http http;
 };
-enum ingest_dns_type { INGEST_DNS_SRV, INGEST_DNS_A, INGEST_DNS_AAAA, INGEST_DNS_MX, INGEST_DNS_NS };
+enum ingest_dns_type {
+    INGEST_DNS_SRV,
+    INGEST_DNS_A,
+    INGEST_DNS_AAAA,
+    INGEST_DNS_MX,
+    INGEST_DNS_NS
+};
 struct ingest_dns_sd {
     struct conf_strs names;
     int type; /* enum ingest_dns_type */
@@ -70,10 +77,12 @@ struct ingest_global {
     int name_validation;
 };
 
-#define INGEST_UNSUPPORTED_SD(X)                                                                                       \
-    X(azure) X(consul) X(digitalocean) X(docker) X(dockerswarm) X(ec2) X(eureka) X(gce) X(hetzner) X(ionos)            \
-    X(kubernetes) X(kuma) X(lightsail) X(linode) X(marathon) X(nerve) X(nomad) X(openstack) X(ovhcloud) X(puppetdb)    \
-    X(scaleway) X(serverset) X(stackit) X(triton) X(uyuni) X(vultr)
+#define INGEST_UNSUPPORTED_SD(X)                                                                   \
+    X(azure)                                                                                       \
+    X(consul) X(digitalocean) X(docker) X(dockerswarm) X(ec2) X(eureka) X(gce) X(hetzner) X(ionos) \
+        X(kubernetes) X(kuma) X(lightsail) X(linode) X(marathon) X(nerve) X(nomad) X(openstack)    \
+            X(ovhcloud) X(puppetdb) X(scaleway) X(serverset) X(stackit) X(triton) X(uyuni)         \
+                X(vultr)
 
 enum {
 #define X(name) INGEST_UNSUPPORTED_SD_##name,

@@ -6,24 +6,27 @@
 
 /* ---- target groups ---- */
 
-static bool add_pair(struct target_group *g, struct str name, struct str value, struct arena *a, struct err *err)
-{
+static bool add_pair(struct target_group *g, struct str name, struct str value, struct arena *a,
+                     struct err *err) {
     if (name.n == 0 || !str_is_utf8(name) || !str_is_utf8(value))
         return err_set(err, ERR_BAD_INPUT, "a label needs a name, and valid UTF-8");
     g->labels[g->n_labels++] = (struct label){arena_str(a, name), arena_str(a, value)};
     return true;
 }
 
-static bool json_group(const struct jsonr *v, struct arena *a, struct target_group *g, struct err *err)
-{
+static bool json_group(const struct jsonr *v, struct arena *a, struct target_group *g,
+                       struct err *err) {
     const struct jsonr *targets = jsonr_get(v, "targets"), *labels = jsonr_get(v, "labels");
     if (jsonr_type(v) != JSONR_OBJECT || jsonr_type(targets) != JSONR_ARRAY)
         return err_set(err, ERR_BAD_INPUT, "expected an object with a list \"targets\"");
     if (labels && jsonr_type(labels) != JSONR_OBJECT && jsonr_type(labels) != JSONR_NULL)
-        return err_set(err, ERR_BAD_INPUT, "expected an object under \"labels\", found %s", jsonr_type_name(jsonr_type(labels)));
+        return err_set(err, ERR_BAD_INPUT, "expected an object under \"labels\", found %s",
+                       jsonr_type_name(jsonr_type(labels)));
     for (struct jsonr_iter it = jsonr_first(v); it.value; it = jsonr_next(it))
         if (!str_eqz(it.key, "targets") && !str_eqz(it.key, "labels"))
-            return err_set(err, ERR_BAD_INPUT, "unknown key \"%.*s\"; a target group has \"targets\" and \"labels\"", STR_FMT(it.key));
+            return err_set(err, ERR_BAD_INPUT,
+                           "unknown key \"%.*s\"; a target group has \"targets\" and \"labels\"",
+                           STR_FMT(it.key));
     g->targets = ARENA_ARRAY(a, struct str, jsonr_len(targets) + 1);
     g->labels = ARENA_ARRAY(a, struct label, jsonr_len(labels) + 1);
     if (!g->targets || !g->labels)
@@ -44,30 +47,32 @@ static bool json_group(const struct jsonr *v, struct arena *a, struct target_gro
     return !a->failed || arena_err(a, err);
 }
 
-static bool count_targets(const struct target_groups *g, struct err *err)
-{
+static bool count_targets(const struct target_groups *g, struct err *err) {
     size_t n = 0;
     for (size_t i = 0; i < g->n; i++)
         n += g->v[i].n;
     return n <= TARGET_GROUPS_TARGETS_MAX ||
-           err_set(err, ERR_TOO_LARGE, "%zu targets, at most %d are taken from one discovery", n, TARGET_GROUPS_TARGETS_MAX);
+           err_set(err, ERR_TOO_LARGE, "%zu targets, at most %d are taken from one discovery", n,
+                   TARGET_GROUPS_TARGETS_MAX);
 }
 
-bool target_groups_from_json(struct str text, struct arena *a, struct target_groups *out, struct err *err)
-{
+bool target_groups_from_json(struct str text, struct arena *a, struct target_groups *out,
+                             struct err *err) {
     struct jsonr_doc *doc = jsonr_parse(text, err);
     if (!doc)
         return false;
     const struct jsonr *root = jsonr_root(doc);
     struct target_groups g = {.n = 0};
-    bool ok = jsonr_type(root) == JSONR_ARRAY || err_set(err, ERR_BAD_INPUT, "expected a list of target groups, found %s",
-                                                         jsonr_type_name(jsonr_type(root)));
+    bool ok = jsonr_type(root) == JSONR_ARRAY ||
+              err_set(err, ERR_BAD_INPUT, "expected a list of target groups, found %s",
+                      jsonr_type_name(jsonr_type(root)));
     if (ok) {
         g.v = ARENA_ARRAY(a, struct target_group, jsonr_len(root) + 1);
         ok = g.v || arena_err(a, err);
     }
     for (size_t i = 0; ok && i < jsonr_len(root); i++) {
-        ok = json_group(jsonr_at(root, i), a, &g.v[g.n++], err) || err_prefix(err, "target group %zu", i + 1);
+        ok = json_group(jsonr_at(root, i), a, &g.v[g.n++], err) ||
+             err_prefix(err, "target group %zu", i + 1);
     }
     jsonr_free(doc);
     if (!ok || !count_targets(&g, err))
@@ -76,19 +81,20 @@ bool target_groups_from_json(struct str text, struct arena *a, struct target_gro
     return true;
 }
 
-static bool node_error(const struct conf_node *n, struct err *err, const char *what)
-{
-    return err_set_at(err, ERR_BAD_INPUT, n->at.line, n->at.column, "line %u column %u: %s", n->at.line, n->at.column, what);
+static bool node_error(const struct conf_node *n, struct err *err, const char *what) {
+    return err_set_at(err, ERR_BAD_INPUT, n->at.line, n->at.column, "line %u column %u: %s",
+                      n->at.line, n->at.column, what);
 }
 
-static bool yaml_group(const struct conf_node *v, struct arena *a, struct target_group *g, struct err *err)
-{
+static bool yaml_group(const struct conf_node *v, struct arena *a, struct target_group *g,
+                       struct err *err) {
     if (v->kind != CONF_KIND_MAP)
         return node_error(v, err, "expected a mapping with targets and labels");
     for (size_t i = 0; i < v->n; i++)
         if (!str_eqz(v->key[i]->text, "targets") && !str_eqz(v->key[i]->text, "labels"))
             return node_error(v->key[i], err, "unknown key; a target group has targets and labels");
-    const struct conf_node *targets = conf_node_get(v, "targets"), *labels = conf_node_get(v, "labels");
+    const struct conf_node *targets = conf_node_get(v, "targets"),
+                           *labels = conf_node_get(v, "labels");
     if (!targets || targets->kind != CONF_KIND_LIST)
         return node_error(targets ? targets : v, err, "expected a list under targets");
     bool has_labels = labels && labels->kind != CONF_KIND_NULL;
@@ -112,14 +118,15 @@ static bool yaml_group(const struct conf_node *v, struct arena *a, struct target
     return !a->failed || arena_err(a, err);
 }
 
-bool target_groups_from_yaml(struct str text, const char *file, struct arena *a, struct target_groups *out, struct err *err)
-{
+bool target_groups_from_yaml(struct str text, const char *file, struct arena *a,
+                             struct target_groups *out, struct err *err) {
     struct conf_diags diags = {.arena = a};
     const struct conf_node *root = conf_yaml_parse(text, file, a, &diags);
     if (!root) {
         if (diags.n)
-            return err_set_at(err, ERR_BAD_INPUT, diags.v[0].line, diags.v[0].column, "line %u column %u: %s", diags.v[0].line,
-                              diags.v[0].column, diags.v[0].message);
+            return err_set_at(err, ERR_BAD_INPUT, diags.v[0].line, diags.v[0].column,
+                              "line %u column %u: %s", diags.v[0].line, diags.v[0].column,
+                              diags.v[0].message);
         return err_set(err, ERR_BAD_INPUT, "not YAML");
     }
     struct target_groups g = {.n = 0};
@@ -141,14 +148,12 @@ bool target_groups_from_yaml(struct str text, const char *file, struct arena *a,
 
 /* ---- one target ---- */
 
-static void set_default(struct labels_builder *b, struct str name, struct str value)
-{
+static void set_default(struct labels_builder *b, struct str name, struct str value) {
     if (labels_builder_get(b, name).n == 0)
         labels_builder_set(b, name, value);
 }
 
-static struct str duration_text(int64_t ms, struct arena *a)
-{
+static struct str duration_text(int64_t ms, struct arena *a) {
     struct buf b = BUF_INIT;
     duration_format(&b, ms);
     struct str s = arena_str(a, buf_view(&b));
@@ -156,8 +161,7 @@ static struct str duration_text(int64_t ms, struct arena *a)
     return s;
 }
 
-static int unhex(char c)
-{
+static int unhex(char c) {
     if (c >= '0' && c <= '9')
         return c - '0';
     c |= 0x20;
@@ -165,12 +169,12 @@ static int unhex(char c)
 }
 
 /* One percent-encoded component of params_query, decoded. */
-static struct str decoded(struct str s, struct arena *a)
-{
+static struct str decoded(struct str s, struct arena *a) {
     char *to = arena_alloc(a, s.n + 1);
     size_t n = 0;
     for (size_t i = 0; to && i < s.n; i++) {
-        int h = s.p[i] == '%' && i + 2 < s.n ? unhex(s.p[i + 1]) : -1, l = h >= 0 ? unhex(s.p[i + 2]) : -1;
+        int h = s.p[i] == '%' && i + 2 < s.n ? unhex(s.p[i + 1]) : -1,
+            l = h >= 0 ? unhex(s.p[i + 2]) : -1;
         if (l >= 0) {
             to[n++] = (char)(h << 4 | l);
             i += 2;
@@ -182,8 +186,8 @@ static struct str decoded(struct str s, struct arena *a)
 }
 
 /* __param_<name> holds the first value of each parameter. */
-static void add_param_labels(const struct ingest_scrape_config *c, struct labels_builder *b, struct arena *a)
-{
+static void add_param_labels(const struct ingest_scrape_config *c, struct labels_builder *b,
+                             struct arena *a) {
     struct str rest = c->params_query, pair;
     while (rest.n && str_next(&rest, '&', &pair)) {
         size_t eq = str_find_char(pair, '=');
@@ -193,11 +197,11 @@ static void add_param_labels(const struct ingest_scrape_config *c, struct labels
     }
 }
 
-static void put_encoded(struct buf *b, struct str s)
-{
+static void put_encoded(struct buf *b, struct str s) {
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-_.~", c));
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     (c && strchr("-_.~", c));
         if (plain)
             buf_putc(b, (char)c);
         else
@@ -205,8 +209,8 @@ static void put_encoded(struct buf *b, struct str s)
     }
 }
 
-static bool seen_before(const struct ingest_scrape_config *c, struct str pair_name, const char *before)
-{
+static bool seen_before(const struct ingest_scrape_config *c, struct str pair_name,
+                        const char *before) {
     struct str rest = c->params_query, pair;
     while (rest.n && str_next(&rest, '&', &pair) && pair.p < before)
         if (str_eq(str_sub(pair, 0, str_find_char(pair, '=')), pair_name))
@@ -214,9 +218,10 @@ static bool seen_before(const struct ingest_scrape_config *c, struct str pair_na
     return false;
 }
 
-/* Parameters of the configuration with their first value replaced by the label's, then those that only labels name. */
-static void put_query(struct buf *u, const struct ingest_scrape_config *c, struct labels ls, struct arena *a)
-{
+/* Parameters of the configuration with their first value replaced by the label's, then those that
+ * only labels name. */
+static void put_query(struct buf *u, const struct ingest_scrape_config *c, struct labels ls,
+                      struct arena *a) {
     char sep = '?';
     struct str rest = c->params_query, pair;
     while (rest.n && str_next(&rest, '&', &pair)) {
@@ -250,9 +255,9 @@ static void put_query(struct buf *u, const struct ingest_scrape_config *c, struc
     }
 }
 
-static bool times_of(struct labels ls, struct target_spec *out, struct err *err)
-{
-    struct str i = labels_get(ls, STR("__scrape_interval__")), t = labels_get(ls, STR("__scrape_timeout__"));
+static bool times_of(struct labels ls, struct target_spec *out, struct err *err) {
+    struct str i = labels_get(ls, STR("__scrape_interval__")),
+               t = labels_get(ls, STR("__scrape_timeout__"));
     if (!duration_parse(i, &out->interval_ms, err))
         return err_prefix(err, "__scrape_interval__");
     if (!duration_parse(t, &out->timeout_ms, err))
@@ -264,17 +269,21 @@ static bool times_of(struct labels ls, struct target_spec *out, struct err *err)
     return true;
 }
 
-static bool make_url(const struct ingest_scrape_config *c, struct labels ls, struct arena *a, struct str *out, struct err *err)
-{
-    struct str address = labels_get(ls, STR("__address__")), scheme = labels_get(ls, STR("__scheme__")),
+static bool make_url(const struct ingest_scrape_config *c, struct labels ls, struct arena *a,
+                     struct str *out, struct err *err) {
+    struct str address = labels_get(ls, STR("__address__")),
+               scheme = labels_get(ls, STR("__scheme__")),
                path = labels_get(ls, STR("__metrics_path__"));
     if (address.n == 0)
         return err_set(err, ERR_BAD_INPUT, "the target has no address after relabel_configs");
     for (size_t i = 0; i < address.n; i++)
         if ((unsigned char)address.p[i] <= ' ' || strchr("/?#@\\", address.p[i]))
-            return err_set(err, ERR_BAD_INPUT, "\"%.*s\" is not an address (host:port, without path or scheme)", STR_FMT(address));
+            return err_set(err, ERR_BAD_INPUT,
+                           "\"%.*s\" is not an address (host:port, without path or scheme)",
+                           STR_FMT(address));
     if (!str_eqz(scheme, "http") && !str_eqz(scheme, "https"))
-        return err_set(err, ERR_BAD_INPUT, "scheme is http or https, not \"%.*s\"", STR_FMT(scheme));
+        return err_set(err, ERR_BAD_INPUT, "scheme is http or https, not \"%.*s\"",
+                       STR_FMT(scheme));
     struct buf u = BUF_INIT_MAX(64 << 10);
     buf_puts(&u, scheme);
     buf_putz(&u, "://");
@@ -290,15 +299,15 @@ static bool make_url(const struct ingest_scrape_config *c, struct labels ls, str
     return ok;
 }
 
-static void prepare(const struct target_defaults *d, const struct target_group *g, size_t index, struct arena *a,
-                    struct labels_builder *b)
-{
+static void prepare(const struct target_defaults *d, const struct target_group *g, size_t index,
+                    struct arena *a, struct labels_builder *b) {
     const struct ingest_scrape_config *c = d->conf;
     labels_builder_reset(b, (struct labels){NULL, 0});
     for (uint32_t i = 0; i < g->n_labels; i++)
         labels_builder_set(b, g->labels[i].name, g->labels[i].value);
     for (uint32_t i = 0; i < g->n_own; i++)
-        labels_builder_set(b, g->own[index * g->n_own + i].name, g->own[index * g->n_own + i].value);
+        labels_builder_set(b, g->own[index * g->n_own + i].name,
+                           g->own[index * g->n_own + i].value);
     labels_builder_set(b, STR("__address__"), g->targets[index]);
     set_default(b, STR("job"), c->job_name);
     set_default(b, STR("__scrape_interval__"), duration_text(d->interval_ms, a));
@@ -308,8 +317,8 @@ static void prepare(const struct target_defaults *d, const struct target_group *
     add_param_labels(c, b, a);
 }
 
-static bool finish(const struct target_spec *out, struct arena *a, struct str *key, struct err *err)
-{
+static bool finish(const struct target_spec *out, struct arena *a, struct str *key,
+                   struct err *err) {
     struct buf k = BUF_INIT;
     labels_format(&k, out->labels);
     buf_printf(&k, " %lld %lld ", (long long)out->interval_ms, (long long)out->timeout_ms);
@@ -319,9 +328,9 @@ static bool finish(const struct target_spec *out, struct arena *a, struct str *k
     return !a->failed || arena_err(a, err);
 }
 
-bool target_build(const struct target_defaults *d, const struct relabel *relabel, const struct target_group *group,
-                  size_t index, struct arena *a, struct labels_builder *b, struct target_spec *out, struct err *err)
-{
+bool target_build(const struct target_defaults *d, const struct relabel *relabel,
+                  const struct target_group *group, size_t index, struct arena *a,
+                  struct labels_builder *b, struct target_spec *out, struct err *err) {
     struct target_spec t = {.dropped = false};
     prepare(d, group, index, a, b);
     if (b->failed || !labels_copy(a, labels_builder_view(b), &t.discovered))

@@ -1,30 +1,25 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
+#include "base/base_testlib.h"
 #include "codec/corpus_testlib.h"
-#include "feature/ingest/target_fuzz.c"
 #include "feature/ingest/ingest_testlib.h"
 #include "feature/ingest/target.h"
+#include "feature/ingest/target_fuzz.c"
 
-static struct target_groups groups(const char *text, bool json, struct arena *a)
-{
+static struct target_groups groups(const char *text, bool json, struct arena *a) {
     struct target_groups g;
     struct err err;
-    bool ok = json ? target_groups_from_json(str_from(text), a, &g, &err) : target_groups_from_yaml(str_from(text), "f.yml", a, &g, &err);
+    bool ok = json ? target_groups_from_json(str_from(text), a, &g, &err)
+                   : target_groups_from_yaml(str_from(text), "f.yml", a, &g, &err);
     if (!ok)
         fail_msg("%s", err.message);
     return g;
 }
 
-static void refuse(const char *text, bool json, const char *why)
-{
+static void refuse(const char *text, bool json, const char *why) {
     struct arena a = ARENA_INIT;
     struct target_groups g;
     struct err err;
-    bool ok = json ? target_groups_from_json(str_from(text), &a, &g, &err) : target_groups_from_yaml(str_from(text), "f.yml", &a, &g, &err);
+    bool ok = json ? target_groups_from_json(str_from(text), &a, &g, &err)
+                   : target_groups_from_yaml(str_from(text), "f.yml", &a, &g, &err);
     if (ok)
         fail_msg("accepted %s", text);
     if (!strstr(err.message, why))
@@ -32,16 +27,17 @@ static void refuse(const char *text, bool json, const char *why)
     arena_deinit(&a);
 }
 
-static void test_groups(void **state)
-{
+static void test_groups(void **state) {
     (void)state;
     struct arena a = ARENA_INIT;
-    struct target_groups g = groups("[{\"targets\":[\"a:1\",\"b:2\"],\"labels\":{\"x\":\"y\"}},{\"targets\":[]}]", true, &a);
+    struct target_groups g = groups(
+        "[{\"targets\":[\"a:1\",\"b:2\"],\"labels\":{\"x\":\"y\"}},{\"targets\":[]}]", true, &a);
     assert_int_equal(g.n, 2);
     assert_int_equal(g.v[0].n, 2);
     assert_true(str_eqz(g.v[0].targets[1], "b:2"));
     assert_true(g.v[0].n_labels == 1 && str_eqz(g.v[0].labels[0].value, "y"));
-    g = groups("- targets: [a:1, 'b:2']\n  labels:\n    x: 'y'\n    n: 5\n- targets:\n  - c:3\n", false, &a);
+    g = groups("- targets: [a:1, 'b:2']\n  labels:\n    x: 'y'\n    n: 5\n- targets:\n  - c:3\n",
+               false, &a);
     assert_int_equal(g.n, 2);
     assert_true(str_eqz(g.v[0].labels[1].value, "5"));
     assert_true(str_eqz(g.v[1].targets[0], "c:3"));
@@ -71,8 +67,7 @@ struct built {
     struct err err;
 };
 
-static bool build(struct built *t, const char *yaml, const char *address)
-{
+static bool build(struct built *t, const char *yaml, const char *address) {
     struct buf diags = BUF_INIT;
     *t = (struct built){.a = ARENA_INIT};
     if (!t_config(yaml, &t->a, &t->c, &diags))
@@ -88,15 +83,13 @@ static bool build(struct built *t, const char *yaml, const char *address)
     return target_build(&t->d, t->relabel, &g, 0, &t->a, &t->b, &t->spec, &t->err);
 }
 
-static void done(struct built *t)
-{
+static void done(struct built *t) {
     relabel_free(t->relabel);
     labels_builder_deinit(&t->b);
     arena_deinit(&t->a);
 }
 
-static void expect(const char *yaml, const char *address, const char *url, const char *labels)
-{
+static void expect(const char *yaml, const char *address, const char *url, const char *labels) {
     struct built t;
     struct buf got = BUF_INIT;
     if (!build(&t, yaml, address))
@@ -108,8 +101,7 @@ static void expect(const char *yaml, const char *address, const char *url, const
     done(&t);
 }
 
-static void broken(const char *yaml, const char *address, const char *why)
-{
+static void broken(const char *yaml, const char *address, const char *why) {
     struct built t;
     assert_false(build(&t, yaml, address));
     if (!strstr(t.err.message, why))
@@ -120,12 +112,12 @@ static void broken(const char *yaml, const char *address, const char *why)
 #define HEAD "scrape_configs:\n- job_name: j\n"
 #define LABELS(instance) "{instance=\"" instance "\", job=\"j\", team=\"ops\"}"
 
-static void test_build(void **state)
-{
+static void test_build(void **state) {
     (void)state;
     expect(HEAD, "h:1", "http://h:1/metrics", LABELS("h:1"));
     expect(HEAD "  scheme: https\n  metrics_path: x/y\n", "h", "https://h/x/y", LABELS("h"));
-    expect(HEAD "  params: {a: ['1', '2 3'], b: 4}\n", "h:1", "http://h:1/metrics?a=1&a=2%203&b=4", LABELS("h:1"));
+    expect(HEAD "  params: {a: ['1', '2 3'], b: 4}\n", "h:1", "http://h:1/metrics?a=1&a=2%203&b=4",
+           LABELS("h:1"));
     /* relabelling sees and may change everything */
     expect(HEAD "  params: {module: [tcp]}\n  relabel_configs:\n"
                 "  - {source_labels: [__address__], target_label: __param_target}\n"
@@ -133,31 +125,40 @@ static void test_build(void **state)
                 "  - {target_label: __address__, replacement: 'blackbox:9115'}\n"
                 "  - {target_label: __param_module, replacement: 'http 2xx'}\n"
                 "  - {source_labels: [__meta_zone], target_label: zone}\n",
-           "www.example.com", "http://blackbox:9115/metrics?module=http%202xx&target=www.example.com",
+           "www.example.com",
+           "http://blackbox:9115/metrics?module=http%202xx&target=www.example.com",
            "{instance=\"www.example.com\", job=\"j\", team=\"ops\", zone=\"z1\"}");
     expect(HEAD "  relabel_configs:\n  - {target_label: __scheme__, replacement: https}\n"
-                "  - {target_label: __metrics_path__, replacement: /p}\n  - {target_label: job, replacement: k}\n",
+                "  - {target_label: __metrics_path__, replacement: /p}\n  - {target_label: job, "
+                "replacement: k}\n",
            "[::1]:9", "https://[::1]:9/p", "{instance=\"[::1]:9\", job=\"k\", team=\"ops\"}");
     struct built t;
-    assert_true(build(&t, HEAD "  relabel_configs:\n  - {target_label: __scrape_interval__, replacement: 3s}\n"
-                               "  - {target_label: __scrape_timeout__, replacement: 2s}\n", "h:1"));
+    assert_true(
+        build(&t,
+              HEAD "  relabel_configs:\n  - {target_label: __scrape_interval__, replacement: 3s}\n"
+                   "  - {target_label: __scrape_timeout__, replacement: 2s}\n",
+              "h:1"));
     assert_int_equal(t.spec.interval_ms, 3000);
     assert_int_equal(t.spec.timeout_ms, 2000);
     done(&t);
-    assert_true(build(&t, HEAD "  relabel_configs:\n  - {source_labels: [team], regex: ops, action: drop}\n", "h:1"));
+    assert_true(build(
+        &t, HEAD "  relabel_configs:\n  - {source_labels: [team], regex: ops, action: drop}\n",
+        "h:1"));
     assert_true(t.spec.dropped);
     assert_true(str_eqz(labels_get(t.spec.discovered, STR("__meta_zone")), "z1"));
     done(&t);
     broken(HEAD, "", "no address");
     broken(HEAD, "h:1/metrics", "not an address");
     broken(HEAD, "user@h", "not an address");
-    broken(HEAD "  relabel_configs: [{target_label: __scheme__, replacement: file}]\n", "h:1", "http or https");
-    broken(HEAD "  relabel_configs: [{target_label: __scrape_interval__, replacement: 5s}]\n", "h:1", "longer than the interval");
-    broken(HEAD "  relabel_configs: [{target_label: __scrape_timeout__, replacement: soon}]\n", "h:1", "__scrape_timeout__");
+    broken(HEAD "  relabel_configs: [{target_label: __scheme__, replacement: file}]\n", "h:1",
+           "http or https");
+    broken(HEAD "  relabel_configs: [{target_label: __scrape_interval__, replacement: 5s}]\n",
+           "h:1", "longer than the interval");
+    broken(HEAD "  relabel_configs: [{target_label: __scrape_timeout__, replacement: soon}]\n",
+           "h:1", "__scrape_timeout__");
 }
 
-static void config_refused(const char *yaml, const char *why)
-{
+static void config_refused(const char *yaml, const char *why) {
     struct arena a = ARENA_INIT;
     struct ingest_config c;
     struct buf diags = BUF_INIT;
@@ -169,20 +170,25 @@ static void config_refused(const char *yaml, const char *why)
     arena_deinit(&a);
 }
 
-static void test_grammar(void **state)
-{
+static void test_grammar(void **state) {
     (void)state;
     struct arena a = ARENA_INIT;
     struct ingest_config c;
     struct buf diags = BUF_INIT;
     /* what a Prometheus user's file has */
-    bool ok = t_config("global:\n  scrape_interval: 15s\n  evaluation_interval: 30s\n  external_labels: {site: tokyo}\n"
-                       "scrape_configs:\n- job_name: node\n  scrape_interval: 5s\n  honor_labels: true\n  sample_limit: 1000\n"
-                       "  body_size_limit: 10MB\n  basic_auth: {username: u, password: p}\n  tls_config: {insecure_skip_verify: true}\n"
-                       "  scheme: https\n  static_configs: [{targets: ['a:1', 'b:2'], labels: {env: prod}}]\n"
-                       "  file_sd_configs: [{files: [sd/*.yml]}]\n  dns_sd_configs: [{names: [a.example], type: A, port: 80}]\n"
-                       "  http_sd_configs: [{url: 'http://x/sd', authorization: {credentials: secret}}]\n"
-                       "  scrape_protocols: [OpenMetricsText1.0.0, PrometheusText0.0.4]\n  enable_http2: false\n", &a, &c, &diags);
+    bool ok = t_config(
+        "global:\n  scrape_interval: 15s\n  evaluation_interval: 30s\n  external_labels: {site: "
+        "tokyo}\n"
+        "scrape_configs:\n- job_name: node\n  scrape_interval: 5s\n  honor_labels: true\n  "
+        "sample_limit: 1000\n"
+        "  body_size_limit: 10MB\n  basic_auth: {username: u, password: p}\n  tls_config: "
+        "{insecure_skip_verify: true}\n"
+        "  scheme: https\n  static_configs: [{targets: ['a:1', 'b:2'], labels: {env: prod}}]\n"
+        "  file_sd_configs: [{files: [sd/*.yml]}]\n  dns_sd_configs: [{names: [a.example], type: "
+        "A, port: 80}]\n"
+        "  http_sd_configs: [{url: 'http://x/sd', authorization: {credentials: secret}}]\n"
+        "  scrape_protocols: [OpenMetricsText1.0.0, PrometheusText0.0.4]\n  enable_http2: false\n",
+        &a, &c, &diags);
     if (!ok)
         fail_msg("%s", diags.p);
     assert_int_equal(c.global->scrape_interval_ms, 15000);
@@ -191,15 +197,18 @@ static void test_grammar(void **state)
     assert_true(str_eqz(c.scrapes[0].http.basic_auth->password, "p"));
     struct buf accept = BUF_INIT;
     ingest_accept_header(&c.scrapes[0].scrape_protocols, &accept);
-    assert_string_equal(accept.p, "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
-                                  "text/plain;version=0.0.4;q=0.5,*/*;q=0.4");
+    assert_string_equal(accept.p,
+                        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+                        "text/plain;version=0.0.4;q=0.5,*/*;q=0.4");
     buf_deinit(&accept);
     buf_deinit(&diags);
     arena_deinit(&a);
-    config_refused(HEAD "  kubernetes_sd_configs: [{role: pod}]\n", "kubernetes_sd_configs is not supported");
+    config_refused(HEAD "  kubernetes_sd_configs: [{role: pod}]\n",
+                   "kubernetes_sd_configs is not supported");
     config_refused(HEAD "  consul_sd_configs: []\n", "file_sd_configs or http_sd_configs");
     config_refused(HEAD "  scrape_interval: 5s\n  scrape_timeout: 6s\n", "longer");
-    config_refused(HEAD "  basic_auth: {username: a}\n  authorization: {credentials: b}\n", "exclude each other");
+    config_refused(HEAD "  basic_auth: {username: a}\n  authorization: {credentials: b}\n",
+                   "exclude each other");
     config_refused(HEAD "  scrape_protocols: [Morse]\n", "Morse");
     config_refused(HEAD "  scrape_protocols: [PrometheusProto]\n", "add a text protocol");
     config_refused(HEAD "  file_sd_configs: [{files: ['a*/b.yml']}]\n", "last part");
@@ -212,14 +221,14 @@ static void test_grammar(void **state)
     config_refused("scrape_configs: [{scheme: http}]\n", "job_name");
 }
 
-static void test_corpus(void **state)
-{
+static void test_corpus(void **state) {
     (void)state;
     assert_true(corpus_replay(TESTDATA_DIR "/target", LLVMFuzzerTestOneInput) >= 4);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_corpus), cmocka_unit_test(test_groups), cmocka_unit_test(test_build), cmocka_unit_test(test_grammar)};
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_corpus), cmocka_unit_test(test_groups),
+                                       cmocka_unit_test(test_build),
+                                       cmocka_unit_test(test_grammar)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
