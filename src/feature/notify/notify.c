@@ -31,7 +31,8 @@ struct notify *notify_new(const struct notify_options *opt, struct err *err)
     n->opt = *opt;
     mutex_init(&n->lock);
     cond_init(&n->attempted);
-    n->setup = setup_new(n, NULL, err);
+    n->opt.public_url = arena_str(&n->own, opt->public_url); /* the configuration may be replaced while we live */
+    n->setup = n->own.failed ? NULL : setup_new(n, NULL, err);
     if (!n->setup) {
         notify_free(n);
         return NULL;
@@ -155,6 +156,7 @@ void notify_free(struct notify *n)
     router_clear(n);
     setup_free(n->setup);
     mailbox_unref(n->box);
+    arena_deinit(&n->own);
     cond_deinit(&n->attempted);
     mutex_deinit(&n->lock);
     free(n);

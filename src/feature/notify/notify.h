@@ -25,7 +25,7 @@ struct notify_options {
     struct state *state;
     struct http_client *http;
     const struct clock *clock;
-    struct str public_url;          /* server.public_url: where links go; borrowed; may be empty */
+    struct str public_url;          /* server.public_url: where links go; copied; may be empty */
     enum notify_language language;  /* of receivers added in the screen and of those that name none */
     bool manual;                    /* tests: no threads; notify_run_router and notify_run_senders */
     int64_t pace_ms;                /* least time between two messages to one receiver; 0: 1 s */

@@ -102,6 +102,7 @@ struct mailbox {
 
 struct notify {
     struct notify_options opt;
+    struct arena own; /* copies of what opt borrows */
     struct mutex lock; /* setup, router, dests' running state */
     struct cond attempted; /* an attempt was recorded: notify_test waits */
     const struct notify_conf *conf;

@@ -32,6 +32,21 @@ struct rule_manager *rule_manager_new(const struct rule_options *opt, struct err
     m->opt = *opt;
     mutex_init(&m->lock);
     cond_init(&m->wake);
+    /* The configuration that these come from may be replaced while we live. */
+    const struct conf_pairs *from = &opt->external_labels;
+    struct conf_pairs *to = &m->opt.external_labels;
+    m->opt.external_url = arena_str(&m->own, opt->external_url);
+    to->key = ARENA_ARRAY(&m->own, struct str, from->n + 1);
+    to->value = ARENA_ARRAY(&m->own, struct str, from->n + 1);
+    for (size_t i = 0; to->key && to->value && i < from->n; i++) {
+        to->key[i] = arena_str(&m->own, from->key[i]);
+        to->value[i] = arena_str(&m->own, from->value[i]);
+    }
+    if (m->own.failed) {
+        arena_err(&m->own, err);
+        rule_manager_free(m);
+        return NULL;
+    }
     return m;
 }
 
@@ -286,6 +301,7 @@ void rule_manager_free(struct rule_manager *m)
             log_warn("rule", "group %.*s: %s", STR_FMT(g->name), e.message);
     }
     generation_free(m->gen);
+    arena_deinit(&m->own);
     cond_deinit(&m->wake);
     mutex_deinit(&m->lock);
     free(m);

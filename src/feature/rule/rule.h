@@ -33,8 +33,8 @@ struct rule_options {
     struct reader reader;
     struct sink sink;                  /* kind SOURCE_RULE, source "rule/<group>" */
     const struct clock *clock;
-    struct str external_url;           /* server.public_url; borrowed */
-    struct conf_pairs external_labels; /* borrowed; for templates */
+    struct str external_url;           /* server.public_url; copied */
+    struct conf_pairs external_labels; /* for templates; copied */
     int64_t evaluation_interval_ms;    /* 0: 1 minute */
     int64_t query_offset_ms, lookback_ms;
     unsigned promql_features;

@@ -68,6 +68,7 @@ struct generation { /* all groups of one load */
 
 struct rule_manager {
     struct rule_options opt;
+    struct arena own; /* copies of what opt borrows */
     struct mutex lock; /* everything below, and the results inside groups */
     struct cond wake;
     struct generation *gen;
