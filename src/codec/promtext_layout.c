@@ -17,6 +17,8 @@ void promtext_layout_deinit(struct promtext_layout *l) {
 
 void promtext_layout_begin(struct promtext_layout *l, enum promtext_format format) {
     promtext_layout_truncate(l, 0);
+    buf_reset(&l->text);
+    l->text.bytes_max = PROMTEXT_LAYOUT_BYTES_MAX;
     l->format = format;
     l->failed = false;
 }

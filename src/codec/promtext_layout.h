@@ -13,6 +13,10 @@
 
 #include "codec/promtext.h"
 
+/* About 150,000 series; a larger page is parsed whole each time instead of being kept a second
+ * time. */
+#define PROMTEXT_LAYOUT_BYTES_MAX ((size_t)16 << 20)
+
 struct promtext_slot;
 struct promtext_layout {
     struct buf text; /* all prefixes, then the tail */

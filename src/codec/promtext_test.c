@@ -326,6 +326,29 @@ static void test_layout(void **state) {
     promtext_layout_deinit(&l);
 }
 
+/* A page too large to keep is not predicted; a small one after it is again. */
+static void test_layout_limit(void **state) {
+    (void)state;
+    struct promtext_layout l = PROMTEXT_LAYOUT_INIT;
+    struct buf page = BUF_INIT;
+    struct promtext_value v[4];
+    size_t read, at;
+    bool whole;
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; k < 300000; k++)
+            buf_printf(&page, "# a comment of some length, number %d\n", k);
+        buf_putz(&page, "a 1\n");
+    }
+    check_layout(buf_view(&page), PROMTEXT_PLAIN, &l, &read, &whole);
+    assert_true(l.failed);
+    assert_int_equal(read, 0);
+    learn(&l, "a 1\n", PROMTEXT_PLAIN);
+    assert_int_equal(promtext_layout_read(&l, STR("a 2\n"), v, &at, &whole), 1);
+    assert_true(whole);
+    buf_deinit(&page);
+    promtext_layout_deinit(&l);
+}
+
 static void test_limits(void **state) {
     (void)state;
     struct buf b = BUF_INIT;
@@ -369,7 +392,7 @@ int main(void) {
         cmocka_unit_test(test_corpus),      cmocka_unit_test(test_plain),
         cmocka_unit_test(test_metadata),    cmocka_unit_test(test_openmetrics),
         cmocka_unit_test(test_conformance), cmocka_unit_test(test_layout),
-        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_limits),      cmocka_unit_test(test_layout_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
