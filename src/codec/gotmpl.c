@@ -9,21 +9,27 @@
 
 #define GOTMPL_VARS_MAX 128
 
-struct gotmpl_value gotmpl_str(struct str s) { return (struct gotmpl_value){.type = GOTMPL_STR, .s = s}; }
-struct gotmpl_value gotmpl_float(double f) { return (struct gotmpl_value){.type = GOTMPL_FLOAT, .f = f}; }
-struct gotmpl_value gotmpl_int(int64_t i) { return (struct gotmpl_value){.type = GOTMPL_INT, .i = i}; }
-struct gotmpl_value gotmpl_bool(bool b) { return (struct gotmpl_value){.type = GOTMPL_BOOL, .b = b}; }
+struct gotmpl_value gotmpl_str(struct str s) {
+    return (struct gotmpl_value){.type = GOTMPL_STR, .s = s};
+}
+struct gotmpl_value gotmpl_float(double f) {
+    return (struct gotmpl_value){.type = GOTMPL_FLOAT, .f = f};
+}
+struct gotmpl_value gotmpl_int(int64_t i) {
+    return (struct gotmpl_value){.type = GOTMPL_INT, .i = i};
+}
+struct gotmpl_value gotmpl_bool(bool b) {
+    return (struct gotmpl_value){.type = GOTMPL_BOOL, .b = b};
+}
 
-struct gotmpl_value gotmpl_map(struct arena *a, size_t cap)
-{
+struct gotmpl_value gotmpl_map(struct arena *a, size_t cap) {
     struct gotmpl_value v = {.type = GOTMPL_MAP};
     v.items = ARENA_ARRAY(a, struct gotmpl_value, cap ? cap : 1);
     v.keys = ARENA_ARRAY(a, struct str, cap ? cap : 1);
     return v.items && v.keys ? v : (struct gotmpl_value){0};
 }
 
-void gotmpl_map_put(struct gotmpl_value *map, struct str key, struct gotmpl_value v)
-{
+void gotmpl_map_put(struct gotmpl_value *map, struct str key, struct gotmpl_value v) {
     if (map->type != GOTMPL_MAP)
         return; /* memory was out when it was made */
     size_t at = 0;
@@ -38,15 +44,13 @@ void gotmpl_map_put(struct gotmpl_value *map, struct str key, struct gotmpl_valu
     map->items[at] = v;
 }
 
-struct gotmpl_value gotmpl_list(struct arena *a, size_t n)
-{
+struct gotmpl_value gotmpl_list(struct arena *a, size_t n) {
     struct gotmpl_value v = {.type = GOTMPL_LIST, .n = n};
     v.items = ARENA_ARRAY(a, struct gotmpl_value, n ? n : 1);
     return v.items ? v : (struct gotmpl_value){0};
 }
 
-struct gotmpl_value gotmpl_sample(struct arena *a, struct gotmpl_value labels, double value)
-{
+struct gotmpl_value gotmpl_sample(struct arena *a, struct gotmpl_value labels, double value) {
     struct gotmpl_value v = gotmpl_map(a, 2);
     v.strict = true;
     gotmpl_map_put(&v, STR("Labels"), labels);
@@ -54,8 +58,7 @@ struct gotmpl_value gotmpl_sample(struct arena *a, struct gotmpl_value labels, d
     return v;
 }
 
-bool gotmpl_truth(const struct gotmpl_value *v)
-{
+bool gotmpl_truth(const struct gotmpl_value *v) {
     switch (v->type) {
     case GOTMPL_NIL:
         return false;
@@ -76,15 +79,15 @@ bool gotmpl_truth(const struct gotmpl_value *v)
     return false;
 }
 
-static void print_time(struct buf *b, int64_t ms)
-{
+static void print_time(struct buf *b, int64_t ms) {
     int64_t s = ms / 1000, rest = ms % 1000;
     if (rest < 0) {
         rest += 1000;
         s--;
     }
     struct civil c = civil_from_s(s);
-    buf_printf(b, "%04lld-%02d-%02d %02d:%02d:%02d", (long long)c.year, c.month, c.day, c.hour, c.minute, c.second);
+    buf_printf(b, "%04lld-%02d-%02d %02d:%02d:%02d", (long long)c.year, c.month, c.day, c.hour,
+               c.minute, c.second);
     if (rest) {
         buf_printf(b, ".%03d", (int)rest);
         while (b->n && b->p[b->n - 1] == '0')
@@ -94,8 +97,7 @@ static void print_time(struct buf *b, int64_t ms)
 }
 
 /* Go's %v of a float: the shortest digits, with an exponent when it is below -4 or at least 6. */
-void tmpl_put_float(struct buf *b, double v)
-{
+void tmpl_put_float(struct buf *b, double v) {
     if (isnan(v) || isinf(v)) {
         buf_putz(b, isnan(v) ? "NaN" : v > 0 ? "+Inf" : "-Inf");
         return;
@@ -117,8 +119,7 @@ void tmpl_put_float(struct buf *b, double v)
     buf_printf(b, "e%c%02d", e < 0 ? '-' : '+', e < 0 ? -e : e);
 }
 
-static void print_depth(struct buf *b, const struct gotmpl_value *v, unsigned depth)
-{
+static void print_depth(struct buf *b, const struct gotmpl_value *v, unsigned depth) {
     if (depth > GOTMPL_NESTING_MAX)
         return;
     switch (v->type) {
@@ -156,7 +157,9 @@ static void print_depth(struct buf *b, const struct gotmpl_value *v, unsigned de
         break;
     }
 }
-void gotmpl_print(struct buf *b, const struct gotmpl_value *v) { print_depth(b, v, 0); }
+void gotmpl_print(struct buf *b, const struct gotmpl_value *v) {
+    print_depth(b, v, 0);
+}
 
 struct exec {
     const struct tmpl_tree *tree;
@@ -173,17 +176,16 @@ struct exec {
 };
 enum flow { FLOW_OK, FLOW_FAIL, FLOW_BREAK, FLOW_CONTINUE };
 
-static bool fail_at(struct exec *x, uint32_t line, uint32_t column)
-{
+static bool fail_at(struct exec *x, uint32_t line, uint32_t column) {
     x->err->line = line;
     x->err->column = column;
     return err_prefix(x->err, "template:%u:%u", line, column);
 }
 
-static bool eval_pipe(struct exec *x, const struct tmpl_pipe *p, const struct gotmpl_value *dot, struct gotmpl_value *out);
+static bool eval_pipe(struct exec *x, const struct tmpl_pipe *p, const struct gotmpl_value *dot,
+                      struct gotmpl_value *out);
 
-static bool push_var(struct exec *x, struct str name, const struct gotmpl_value *v)
-{
+static bool push_var(struct exec *x, struct str name, const struct gotmpl_value *v) {
     if (x->n_vars == GOTMPL_VARS_MAX)
         return err_set(x->err, ERR_TOO_LARGE, "more than %d template variables", GOTMPL_VARS_MAX);
     x->vars[x->n_vars].name = name;
@@ -191,16 +193,15 @@ static bool push_var(struct exec *x, struct str name, const struct gotmpl_value 
     return true;
 }
 
-static struct gotmpl_value *find_var(struct exec *x, struct str name)
-{
+static struct gotmpl_value *find_var(struct exec *x, struct str name) {
     for (size_t i = x->n_vars; i > x->vars_base; i--)
         if (str_eq(x->vars[i - 1].name, name))
             return &x->vars[i - 1].value;
     return NULL;
 }
 
-static bool set_var(struct exec *x, const struct tmpl_pipe *p, struct str name, const struct gotmpl_value *v)
-{
+static bool set_var(struct exec *x, const struct tmpl_pipe *p, struct str name,
+                    const struct gotmpl_value *v) {
     if (!p->assign)
         return push_var(x, name, v);
     struct gotmpl_value *old = find_var(x, name);
@@ -210,24 +211,25 @@ static bool set_var(struct exec *x, const struct tmpl_pipe *p, struct str name, 
     return true;
 }
 
-static bool field(struct exec *x, const struct gotmpl_value *v, struct str name, struct gotmpl_value *out)
-{
+static bool field(struct exec *x, const struct gotmpl_value *v, struct str name,
+                  struct gotmpl_value *out) {
     if (v->type != GOTMPL_MAP)
-        return err_set(x->err, ERR_BAD_INPUT, "can't evaluate field %.*s: the value has no fields", STR_FMT(name));
+        return err_set(x->err, ERR_BAD_INPUT, "can't evaluate field %.*s: the value has no fields",
+                       STR_FMT(name));
     for (size_t i = 0; i < v->n; i++)
         if (str_eq(v->keys[i], name)) {
             *out = v->items[i];
             return true;
         }
     if (v->strict)
-        return err_set(x->err, ERR_BAD_INPUT, "can't evaluate field %.*s: there is no such field", STR_FMT(name));
+        return err_set(x->err, ERR_BAD_INPUT, "can't evaluate field %.*s: there is no such field",
+                       STR_FMT(name));
     *out = gotmpl_str((struct str){"", 0});
     return true;
 }
 
-static bool eval_operand(struct exec *x, const struct tmpl_operand *o, const struct gotmpl_value *dot,
-                         struct gotmpl_value *out)
-{
+static bool eval_operand(struct exec *x, const struct tmpl_operand *o,
+                         const struct gotmpl_value *dot, struct gotmpl_value *out) {
     struct gotmpl_value v = {0};
     const struct gotmpl_value *var;
     struct tmpl_call call = {x->a, x->env, &x->queries};
@@ -264,8 +266,7 @@ static bool eval_operand(struct exec *x, const struct tmpl_operand *o, const str
 }
 
 static bool eval_call(struct exec *x, const struct tmpl_command *c, const struct gotmpl_value *dot,
-                      const struct gotmpl_value *piped, struct gotmpl_value *out)
-{
+                      const struct gotmpl_value *piped, struct gotmpl_value *out) {
     const struct tmpl_operand *fn = &c->v[0];
     size_t n = c->n - 1 + (piped ? 1 : 0);
     bool is_and = str_eqz(fn->name, "and"), is_or = str_eqz(fn->name, "or");
@@ -279,7 +280,8 @@ static bool eval_call(struct exec *x, const struct tmpl_command *c, const struct
         } else {
             args[i] = *piped;
         }
-        if ((is_and && !gotmpl_truth(&args[i])) || (is_or && gotmpl_truth(&args[i])) || ((is_and || is_or) && i + 1 == n)) {
+        if ((is_and && !gotmpl_truth(&args[i])) || (is_or && gotmpl_truth(&args[i])) ||
+            ((is_and || is_or) && i + 1 == n)) {
             *out = args[i];
             return true;
         }
@@ -290,17 +292,19 @@ static bool eval_call(struct exec *x, const struct tmpl_command *c, const struct
     return x->err->line ? false : fail_at(x, fn->line, fn->column);
 }
 
-static bool eval_pipe(struct exec *x, const struct tmpl_pipe *p, const struct gotmpl_value *dot, struct gotmpl_value *out)
-{
+static bool eval_pipe(struct exec *x, const struct tmpl_pipe *p, const struct gotmpl_value *dot,
+                      struct gotmpl_value *out) {
     if (++x->steps > GOTMPL_STEPS_MAX)
-        return err_set(x->err, ERR_TOO_LARGE, "the template runs longer than %d steps", GOTMPL_STEPS_MAX);
+        return err_set(x->err, ERR_TOO_LARGE, "the template runs longer than %d steps",
+                       GOTMPL_STEPS_MAX);
     struct gotmpl_value v = {0};
     for (size_t i = 0; i < p->n; i++) {
         const struct tmpl_command *c = &p->commands[i];
         struct gotmpl_value next;
         if (c->v[0].kind == OPERAND_FUNC) {
             if (c->v[0].n_fields || !eval_call(x, c, dot, i ? &v : NULL, &next))
-                return c->v[0].n_fields ? err_set(x->err, ERR_BAD_INPUT, "a function has no fields; use parentheses")
+                return c->v[0].n_fields ? err_set(x->err, ERR_BAD_INPUT,
+                                                  "a function has no fields; use parentheses")
                                         : false;
         } else if (c->n > 1 || i) {
             err_set(x->err, ERR_BAD_INPUT, "can't give arguments to a value that is no function");
@@ -316,11 +320,12 @@ static bool eval_pipe(struct exec *x, const struct tmpl_pipe *p, const struct go
 
 static enum flow run(struct exec *x, const struct tmpl_node *n, const struct gotmpl_value *dot);
 
-static enum flow run_branch(struct exec *x, const struct tmpl_node *n, const struct gotmpl_value *dot)
-{
+static enum flow run_branch(struct exec *x, const struct tmpl_node *n,
+                            const struct gotmpl_value *dot) {
     size_t mark = x->n_vars;
     struct gotmpl_value v;
-    if (!eval_pipe(x, n->pipe, dot, &v) || (n->pipe->var[0].n && !set_var(x, n->pipe, n->pipe->var[0], &v)))
+    if (!eval_pipe(x, n->pipe, dot, &v) ||
+        (n->pipe->var[0].n && !set_var(x, n->pipe, n->pipe->var[0], &v)))
         return FLOW_FAIL;
     enum flow f;
     if (gotmpl_truth(&v))
@@ -331,8 +336,8 @@ static enum flow run_branch(struct exec *x, const struct tmpl_node *n, const str
     return f;
 }
 
-static enum flow run_range(struct exec *x, const struct tmpl_node *n, const struct gotmpl_value *dot)
-{
+static enum flow run_range(struct exec *x, const struct tmpl_node *n,
+                           const struct gotmpl_value *dot) {
     size_t mark = x->n_vars;
     struct gotmpl_value v;
     if (!eval_pipe(x, n->pipe, dot, &v))
@@ -352,7 +357,8 @@ static enum flow run_range(struct exec *x, const struct tmpl_node *n, const stru
         struct gotmpl_value key = v.type == GOTMPL_MAP ? gotmpl_str(v.keys[i]) : gotmpl_int(i);
         x->n_vars = p->assign ? x->n_vars : mark;
         if (++x->steps > GOTMPL_STEPS_MAX) {
-            err_set(x->err, ERR_TOO_LARGE, "the template runs longer than %d steps", GOTMPL_STEPS_MAX);
+            err_set(x->err, ERR_TOO_LARGE, "the template runs longer than %d steps",
+                    GOTMPL_STEPS_MAX);
             return FLOW_FAIL;
         }
         if (p->var[0].n && !set_var(x, p, p->var[0], p->var[1].n ? &key : &item))
@@ -369,8 +375,8 @@ static enum flow run_range(struct exec *x, const struct tmpl_node *n, const stru
     return FLOW_OK;
 }
 
-static enum flow run_template(struct exec *x, const struct tmpl_node *n, const struct gotmpl_value *dot)
-{
+static enum flow run_template(struct exec *x, const struct tmpl_node *n,
+                              const struct gotmpl_value *dot) {
     const struct tmpl_define *d = x->tree->defines;
     while (d && !str_eq(d->name, n->text))
         d = d->next;
@@ -390,8 +396,8 @@ static enum flow run_template(struct exec *x, const struct tmpl_node *n, const s
     return f == FLOW_FAIL ? f : FLOW_OK;
 }
 
-static enum flow run_action(struct exec *x, const struct tmpl_node *n, const struct gotmpl_value *dot)
-{
+static enum flow run_action(struct exec *x, const struct tmpl_node *n,
+                            const struct gotmpl_value *dot) {
     struct gotmpl_value v;
     if (!eval_pipe(x, n->pipe, dot, &v))
         return FLOW_FAIL;
@@ -401,10 +407,10 @@ static enum flow run_action(struct exec *x, const struct tmpl_node *n, const str
     return FLOW_OK;
 }
 
-static enum flow run(struct exec *x, const struct tmpl_node *n, const struct gotmpl_value *dot)
-{
+static enum flow run(struct exec *x, const struct tmpl_node *n, const struct gotmpl_value *dot) {
     if (++x->depth > GOTMPL_NESTING_MAX) {
-        err_set(x->err, ERR_TOO_LARGE, "templates call each other more than %d deep", GOTMPL_NESTING_MAX);
+        err_set(x->err, ERR_TOO_LARGE, "templates call each other more than %d deep",
+                GOTMPL_NESTING_MAX);
         return FLOW_FAIL;
     }
     size_t mark = x->n_vars;
@@ -435,7 +441,8 @@ static enum flow run(struct exec *x, const struct tmpl_node *n, const struct got
             break;
         }
         if (!buf_ok(&x->out)) {
-            err_set(x->err, ERR_TOO_LARGE, "the template's output is over %zu bytes", x->out.bytes_max);
+            err_set(x->err, ERR_TOO_LARGE, "the template's output is over %zu bytes",
+                    x->out.bytes_max);
             f = FLOW_FAIL;
         }
     }
@@ -445,8 +452,7 @@ static enum flow run(struct exec *x, const struct tmpl_node *n, const struct got
     return f;
 }
 
-bool gotmpl_check(struct str text, struct err *err)
-{
+bool gotmpl_check(struct str text, struct err *err) {
     struct arena a = ARENA_INIT_MAX(16 << 20);
     struct tmpl_tree tree;
     bool ok = tmpl_parse(text, &a, &tree, err);
@@ -454,9 +460,8 @@ bool gotmpl_check(struct str text, struct err *err)
     return ok;
 }
 
-bool gotmpl_expand(struct str text, const struct gotmpl_value *dot, const struct gotmpl_env *env, struct arena *a,
-                   struct str *out, struct err *err)
-{
+bool gotmpl_expand(struct str text, const struct gotmpl_value *dot, const struct gotmpl_env *env,
+                   struct arena *a, struct str *out, struct err *err) {
     if (str_find(text, STR("{{")) == SIZE_MAX) { /* most annotations */
         *out = arena_str(a, text);
         return !a->failed || arena_err(a, err);
@@ -479,7 +484,8 @@ bool gotmpl_expand(struct str text, const struct gotmpl_value *dot, const struct
             ok = push_var(x, env->vars.keys[i], &env->vars.items[i]);
         ok = ok && run(x, tree.root, dot) != FLOW_FAIL;
         if (ok && !buf_ok(&x->out))
-            ok = err_set(&e, ERR_TOO_LARGE, "the template's output is over %zu bytes", x->out.bytes_max);
+            ok = err_set(&e, ERR_TOO_LARGE, "the template's output is over %zu bytes",
+                         x->out.bytes_max);
         if (ok) {
             struct str text_out = arena_str(a, buf_view(&x->out));
             if (a->failed)

@@ -6,17 +6,18 @@
 #include <math.h>
 #include <stdlib.h>
 
-typedef bool tmpl_fn(const struct tmpl_call *c, const struct gotmpl_value *v, size_t n, struct gotmpl_value *out,
-                     struct err *err);
+typedef bool tmpl_fn(const struct tmpl_call *c, const struct gotmpl_value *v, size_t n,
+                     struct gotmpl_value *out, struct err *err);
 
-#define FN(name)                                                                                                       \
-    static bool fn_##name(const struct tmpl_call *c, const struct gotmpl_value *v, size_t n, struct gotmpl_value *out, \
-                          struct err *err)
+#define FN(name)                                                                                   \
+    static bool fn_##name(const struct tmpl_call *c, const struct gotmpl_value *v, size_t n,       \
+                          struct gotmpl_value *out, struct err *err)
 #define UNUSED (void)c, (void)v, (void)n, (void)out, (void)err
 
-static bool finish(const struct tmpl_call *c, struct buf *b, struct gotmpl_value *out, struct err *err)
-{
-    bool ok = buf_ok(b) || err_set(err, ERR_TOO_LARGE, "a text in the template is over %zu bytes", b->bytes_max);
+static bool finish(const struct tmpl_call *c, struct buf *b, struct gotmpl_value *out,
+                   struct err *err) {
+    bool ok = buf_ok(b) ||
+              err_set(err, ERR_TOO_LARGE, "a text in the template is over %zu bytes", b->bytes_max);
     if (ok) {
         *out = gotmpl_str(arena_str(c->a, buf_view(b)));
         ok = !c->a->failed || arena_err(c->a, err);
@@ -26,8 +27,7 @@ static bool finish(const struct tmpl_call *c, struct buf *b, struct gotmpl_value
 }
 #define TEXT_INIT BUF_INIT_MAX(1 << 20)
 
-static bool to_float(const struct gotmpl_value *v, double *out, struct err *err)
-{
+static bool to_float(const struct gotmpl_value *v, double *out, struct err *err) {
     if (v->type == GOTMPL_FLOAT)
         *out = v->f;
     else if (v->type == GOTMPL_INT)
@@ -38,19 +38,24 @@ static bool to_float(const struct gotmpl_value *v, double *out, struct err *err)
         return err_set(err, ERR_BAD_INPUT, "can't convert this value to a number");
     return true;
 }
-static bool to_str(const struct gotmpl_value *v, struct str *out, struct err *err)
-{
+static bool to_str(const struct gotmpl_value *v, struct str *out, struct err *err) {
     if (v->type != GOTMPL_STR)
         return err_set(err, ERR_BAD_INPUT, "expected a string argument");
     *out = v->s;
     return true;
 }
 
-FN(not) { UNUSED; *out = gotmpl_bool(!gotmpl_truth(&v[0])); return true; }
-FN(never) { UNUSED; return err_set(err, ERR_BAD_INPUT, "missing argument"); }
+FN(not ) {
+    UNUSED;
+    *out = gotmpl_bool(!gotmpl_truth(&v[0]));
+    return true;
+}
+FN(never) {
+    UNUSED;
+    return err_set(err, ERR_BAD_INPUT, "missing argument");
+}
 
-FN(len)
-{
+FN(len) {
     UNUSED;
     if (v->type == GOTMPL_STR)
         *out = gotmpl_int((int64_t)v->s.n);
@@ -61,8 +66,8 @@ FN(len)
     return true;
 }
 
-bool tmpl_index(const struct gotmpl_value *v, const struct gotmpl_value *key, struct gotmpl_value *out, struct err *err)
-{
+bool tmpl_index(const struct gotmpl_value *v, const struct gotmpl_value *key,
+                struct gotmpl_value *out, struct err *err) {
     if (v->type == GOTMPL_MAP && key->type == GOTMPL_STR) {
         *out = gotmpl_str((struct str){"", 0});
         for (size_t i = 0; i < v->n; i++)
@@ -78,8 +83,7 @@ bool tmpl_index(const struct gotmpl_value *v, const struct gotmpl_value *key, st
     *out = v->type == GOTMPL_LIST ? v->items[key->i] : gotmpl_int((unsigned char)v->s.p[key->i]);
     return true;
 }
-FN(index)
-{
+FN(index) {
     UNUSED;
     struct gotmpl_value at = v[0];
     for (size_t i = 1; i < n; i++) {
@@ -91,8 +95,7 @@ FN(index)
     return true;
 }
 
-FN(slice)
-{
+FN(slice) {
     UNUSED;
     size_t all = v->type == GOTMPL_STR ? v->s.n : v->type == GOTMPL_LIST ? v->n : 0;
     int64_t from = 0, to = (int64_t)all;
@@ -114,16 +117,17 @@ FN(slice)
     return true;
 }
 
-static int cmp3(const struct gotmpl_value *a, const struct gotmpl_value *b, bool *comparable)
-{
-    bool num_a = a->type == GOTMPL_INT || a->type == GOTMPL_FLOAT, num_b = b->type == GOTMPL_INT || b->type == GOTMPL_FLOAT;
+static int cmp3(const struct gotmpl_value *a, const struct gotmpl_value *b, bool *comparable) {
+    bool num_a = a->type == GOTMPL_INT || a->type == GOTMPL_FLOAT,
+         num_b = b->type == GOTMPL_INT || b->type == GOTMPL_FLOAT;
     *comparable = true;
     if (a->type == GOTMPL_STR && b->type == GOTMPL_STR)
         return (str_cmp(a->s, b->s) > 0) - (str_cmp(a->s, b->s) < 0);
     if (num_a && num_b) {
         if (a->type == GOTMPL_INT && b->type == GOTMPL_INT)
             return (a->i > b->i) - (a->i < b->i);
-        double x = a->type == GOTMPL_INT ? (double)a->i : a->f, y = b->type == GOTMPL_INT ? (double)b->i : b->f;
+        double x = a->type == GOTMPL_INT ? (double)a->i : a->f,
+               y = b->type == GOTMPL_INT ? (double)b->i : b->f;
         if (isnan(x) || isnan(y))
             return 2; /* unordered */
         return (x > y) - (x < y);
@@ -138,15 +142,14 @@ static int cmp3(const struct gotmpl_value *a, const struct gotmpl_value *b, bool
     return 2;
 }
 
-static bool compare(const struct gotmpl_value *a, const struct gotmpl_value *b, int *out, struct err *err)
-{
+static bool compare(const struct gotmpl_value *a, const struct gotmpl_value *b, int *out,
+                    struct err *err) {
     bool comparable;
     *out = cmp3(a, b, &comparable);
     return comparable || err_set(err, ERR_BAD_INPUT, "incompatible types for comparison");
 }
 
-FN(eq)
-{
+FN(eq) {
     UNUSED;
     bool hit = false;
     for (size_t i = 1; i < n; i++) {
@@ -158,15 +161,14 @@ FN(eq)
     *out = gotmpl_bool(hit);
     return true;
 }
-#define COMPARE(name, test)                                                                                            \
-    FN(name)                                                                                                           \
-    {                                                                                                                  \
-        UNUSED;                                                                                                        \
-        int r;                                                                                                         \
-        if (!compare(&v[0], &v[1], &r, err))                                                                           \
-            return false;                                                                                              \
-        *out = gotmpl_bool(test);                                                                                      \
-        return true;                                                                                                   \
+#define COMPARE(name, test)                                                                        \
+    FN(name) {                                                                                     \
+        UNUSED;                                                                                    \
+        int r;                                                                                     \
+        if (!compare(&v[0], &v[1], &r, err))                                                       \
+            return false;                                                                          \
+        *out = gotmpl_bool(test);                                                                  \
+        return true;                                                                               \
     }
 COMPARE(ne, r != 0)
 COMPARE(lt, r < 0)
@@ -174,8 +176,7 @@ COMPARE(le, r <= 0)
 COMPARE(gt, r == 1)
 COMPARE(ge, r == 0 || r == 1)
 
-FN(print)
-{
+FN(print) {
     struct buf b = TEXT_INIT;
     for (size_t i = 0; i < n; i++) {
         /* Go's Print: a space between operands when neither is a string */
@@ -185,8 +186,7 @@ FN(print)
     }
     return finish(c, &b, out, err);
 }
-FN(println)
-{
+FN(println) {
     struct buf b = TEXT_INIT;
     for (size_t i = 0; i < n; i++) {
         if (i)
@@ -196,8 +196,7 @@ FN(println)
     buf_putc(&b, '\n');
     return finish(c, &b, out, err);
 }
-FN(printf)
-{
+FN(printf) {
     struct buf b = TEXT_INIT;
     struct str format;
     if (!to_str(&v[0], &format, err))
@@ -206,25 +205,34 @@ FN(printf)
     return finish(c, &b, out, err);
 }
 
-FN(html)
-{
+FN(html) {
     struct buf b = TEXT_INIT, t = TEXT_INIT;
     for (size_t i = 0; i < n; i++)
         gotmpl_print(&t, &v[i]);
     for (size_t i = 0; i < t.n; i++)
         switch (t.p[i]) {
-        case '&': buf_putz(&b, "&amp;"); break;
-        case '<': buf_putz(&b, "&lt;"); break;
-        case '>': buf_putz(&b, "&gt;"); break;
-        case '"': buf_putz(&b, "&#34;"); break;
-        case '\'': buf_putz(&b, "&#39;"); break;
-        default: buf_putc(&b, t.p[i]);
+        case '&':
+            buf_putz(&b, "&amp;");
+            break;
+        case '<':
+            buf_putz(&b, "&lt;");
+            break;
+        case '>':
+            buf_putz(&b, "&gt;");
+            break;
+        case '"':
+            buf_putz(&b, "&#34;");
+            break;
+        case '\'':
+            buf_putz(&b, "&#39;");
+            break;
+        default:
+            buf_putc(&b, t.p[i]);
         }
     buf_deinit(&t);
     return finish(c, &b, out, err);
 }
-FN(js)
-{
+FN(js) {
     struct buf b = TEXT_INIT, t = TEXT_INIT;
     for (size_t i = 0; i < n; i++)
         gotmpl_print(&t, &v[i]);
@@ -241,12 +249,11 @@ FN(js)
     return finish(c, &b, out, err);
 }
 
-static void query_escape(struct buf *b, struct str s)
-{
+static void query_escape(struct buf *b, struct str s) {
     for (size_t i = 0; i < s.n; i++) {
         char ch = s.p[i];
-        if ((ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || ch == '-' || ch == '_' ||
-            ch == '.' || ch == '~')
+        if ((ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
+            ch == '-' || ch == '_' || ch == '.' || ch == '~')
             buf_putc(b, ch);
         else if (ch == ' ')
             buf_putc(b, '+');
@@ -254,8 +261,7 @@ static void query_escape(struct buf *b, struct str s)
             buf_printf(b, "%%%02X", (unsigned)(unsigned char)ch);
     }
 }
-FN(urlquery)
-{
+FN(urlquery) {
     struct buf b = TEXT_INIT, t = TEXT_INIT;
     for (size_t i = 0; i < n; i++)
         gotmpl_print(&t, &v[i]);
@@ -264,9 +270,9 @@ FN(urlquery)
     return finish(c, &b, out, err);
 }
 
-/* C's %.4g and Go's agree: at least two digits of exponent; special values differ in their words. */
-static void put_4g(struct buf *b, double d)
-{
+/* C's %.4g and Go's agree: at least two digits of exponent; special values differ in their words.
+ */
+static void put_4g(struct buf *b, double d) {
     if (isnan(d))
         buf_putz(b, "NaN");
     else if (isinf(d))
@@ -275,8 +281,7 @@ static void put_4g(struct buf *b, double d)
         buf_printf(b, "%.4g", d);
 }
 
-FN(humanize)
-{
+FN(humanize) {
     (void)n;
     double d;
     if (!to_float(v, &d, err))
@@ -297,8 +302,7 @@ FN(humanize)
     buf_putz(&b, prefix);
     return finish(c, &b, out, err);
 }
-FN(humanize1024)
-{
+FN(humanize1024) {
     (void)n;
     double d;
     if (!to_float(v, &d, err))
@@ -313,8 +317,7 @@ FN(humanize1024)
     buf_putz(&b, prefix);
     return finish(c, &b, out, err);
 }
-FN(humanizePercentage)
-{
+FN(humanizePercentage) {
     (void)n;
     double d;
     if (!to_float(v, &d, err))
@@ -324,8 +327,7 @@ FN(humanizePercentage)
     buf_putc(&b, '%');
     return finish(c, &b, out, err);
 }
-FN(humanizeDuration)
-{
+FN(humanizeDuration) {
     (void)n;
     double d;
     if (!to_float(v, &d, err))
@@ -338,7 +340,8 @@ FN(humanizeDuration)
     if (fabs(d) >= 1) {
         const char *sign = d < 0 ? "-" : "";
         double u = fabs(d);
-        long long t = (long long)u, s = t % 60, m = t / 60 % 60, h = t / 3600 % 24, days = t / 86400;
+        long long t = (long long)u, s = t % 60, m = t / 60 % 60, h = t / 3600 % 24,
+                  days = t / 86400;
         if (days)
             buf_printf(&b, "%s%lldd %lldh %lldm %llds", sign, days, h, m, s);
         else if (h)
@@ -357,15 +360,13 @@ FN(humanizeDuration)
     return finish(c, &b, out, err);
 }
 
-static bool float_to_ms(double d, int64_t *out)
-{
+static bool float_to_ms(double d, int64_t *out) {
     if (!isfinite(d) || fabs(d) > 9e15 / 1000)
         return false;
     *out = (int64_t)floor(d * 1000);
     return true;
 }
-FN(toTime)
-{
+FN(toTime) {
     UNUSED;
     double d;
     int64_t ms;
@@ -376,8 +377,7 @@ FN(toTime)
     *out = (struct gotmpl_value){.type = GOTMPL_TIME, .i = ms};
     return true;
 }
-FN(humanizeTimestamp)
-{
+FN(humanizeTimestamp) {
     double d;
     int64_t ms;
     if (!to_float(v, &d, err))
@@ -392,9 +392,12 @@ FN(humanizeTimestamp)
     (void)n;
     return finish(c, &b, out, err);
 }
-FN(now) { UNUSED; *out = gotmpl_float((double)c->env->now_ms / 1000); return true; }
-FN(parseDuration)
-{
+FN(now) {
+    UNUSED;
+    *out = gotmpl_float((double)c->env->now_ms / 1000);
+    return true;
+}
+FN(parseDuration) {
     UNUSED;
     struct str s;
     int64_t ms;
@@ -404,32 +407,44 @@ FN(parseDuration)
     return true;
 }
 
-static bool is_letter(char ch)
-{
-    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '_' || ch == '\'' ||
-           (unsigned char)ch >= 0x80;
+static bool is_letter(char ch) {
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+           ch == '_' || ch == '\'' || (unsigned char)ch >= 0x80;
 }
-static char upper(char ch) { return ch >= 'a' && ch <= 'z' ? (char)(ch - 32) : ch; }
-static char lower(char ch) { return ch >= 'A' && ch <= 'Z' ? (char)(ch + 32) : ch; }
+static char upper(char ch) {
+    return ch >= 'a' && ch <= 'z' ? (char)(ch - 32) : ch;
+}
+static char lower(char ch) {
+    return ch >= 'A' && ch <= 'Z' ? (char)(ch + 32) : ch;
+}
 
-static bool map_chars(const struct tmpl_call *c, const struct gotmpl_value *v, int how, struct gotmpl_value *out,
-                      struct err *err)
-{
+static bool map_chars(const struct tmpl_call *c, const struct gotmpl_value *v, int how,
+                      struct gotmpl_value *out, struct err *err) {
     struct str s;
     if (!to_str(v, &s, err))
         return false;
     struct buf b = TEXT_INIT;
     for (size_t i = 0; i < s.n; i++) {
         bool first = i == 0 || !is_letter(s.p[i - 1]);
-        buf_putc(&b, how == 'u' || (how == 't' && first) ? upper(s.p[i]) : how == 'l' ? lower(s.p[i]) : s.p[i]);
+        buf_putc(&b, how == 'u' || (how == 't' && first) ? upper(s.p[i])
+                     : how == 'l'                        ? lower(s.p[i])
+                                                         : s.p[i]);
     }
     return finish(c, &b, out, err);
 }
-FN(title) { UNUSED; return map_chars(c, v, 't', out, err); }
-FN(toUpper) { UNUSED; return map_chars(c, v, 'u', out, err); }
-FN(toLower) { UNUSED; return map_chars(c, v, 'l', out, err); }
-FN(trimSpace)
-{
+FN(title) {
+    UNUSED;
+    return map_chars(c, v, 't', out, err);
+}
+FN(toUpper) {
+    UNUSED;
+    return map_chars(c, v, 'u', out, err);
+}
+FN(toLower) {
+    UNUSED;
+    return map_chars(c, v, 'l', out, err);
+}
+FN(trimSpace) {
     UNUSED;
     struct str s;
     if (!to_str(v, &s, err))
@@ -437,10 +452,13 @@ FN(trimSpace)
     *out = gotmpl_str(str_trim(s));
     return true;
 }
-FN(safeHtml) { UNUSED; *out = v[0]; return true; }
+FN(safeHtml) {
+    UNUSED;
+    *out = v[0];
+    return true;
+}
 
-FN(match)
-{
+FN(match) {
     UNUSED;
     struct str pattern, s;
     if (!to_str(&v[0], &pattern, err) || !to_str(&v[1], &s, err))
@@ -452,8 +470,7 @@ FN(match)
     regex_free(re);
     return true;
 }
-FN(reReplaceAll)
-{
+FN(reReplaceAll) {
     (void)n;
     struct str pattern, with, s;
     if (!to_str(&v[0], &pattern, err) || !to_str(&v[1], &with, err) || !to_str(&v[2], &s, err))
@@ -468,8 +485,7 @@ FN(reReplaceAll)
 }
 
 /* Go's SplitHostPort; false: no port, or brackets that do not close. */
-static bool split_host_port(struct str s, struct str *host, struct str *port)
-{
+static bool split_host_port(struct str s, struct str *host, struct str *port) {
     size_t colon = s.n;
     while (colon > 0 && s.p[colon - 1] != ':')
         colon--;
@@ -485,8 +501,7 @@ static bool split_host_port(struct str s, struct str *host, struct str *port)
     }
     return str_find_char(*host, ':') == SIZE_MAX && str_find_char(*host, '[') == SIZE_MAX;
 }
-FN(stripPort)
-{
+FN(stripPort) {
     UNUSED;
     struct str s, host, port;
     if (!to_str(v, &s, err))
@@ -494,8 +509,7 @@ FN(stripPort)
     *out = gotmpl_str(split_host_port(s, &host, &port) ? host : s);
     return true;
 }
-static bool looks_like_ip(struct str s)
-{
+static bool looks_like_ip(struct str s) {
     if (str_find_char(s, ':') != SIZE_MAX)
         return true;
     unsigned parts = 0;
@@ -508,8 +522,7 @@ static bool looks_like_ip(struct str s)
     }
     return parts == 4;
 }
-FN(stripDomain)
-{
+FN(stripDomain) {
     (void)n;
     struct str s, host, port = {NULL, 0};
     if (!to_str(v, &s, err))
@@ -530,9 +543,8 @@ FN(stripDomain)
     return finish(c, &b, out, err);
 }
 
-static bool link_to(const struct tmpl_call *c, const struct gotmpl_value *v, const char *tab, struct gotmpl_value *out,
-                    struct err *err)
-{
+static bool link_to(const struct tmpl_call *c, const struct gotmpl_value *v, const char *tab,
+                    struct gotmpl_value *out, struct err *err) {
     struct str expr;
     if (!to_str(v, &expr, err))
         return false;
@@ -542,21 +554,33 @@ static bool link_to(const struct tmpl_call *c, const struct gotmpl_value *v, con
     buf_printf(&b, "&g0.tab=%s", tab);
     return finish(c, &b, out, err);
 }
-FN(graphLink) { UNUSED; return link_to(c, v, "0", out, err); }
-FN(tableLink) { UNUSED; return link_to(c, v, "1", out, err); }
-FN(pathPrefix) { UNUSED; *out = gotmpl_str(c->env->path_prefix); return true; }
-FN(externalURL) { UNUSED; *out = gotmpl_str(c->env->external_url); return true; }
+FN(graphLink) {
+    UNUSED;
+    return link_to(c, v, "0", out, err);
+}
+FN(tableLink) {
+    UNUSED;
+    return link_to(c, v, "1", out, err);
+}
+FN(pathPrefix) {
+    UNUSED;
+    *out = gotmpl_str(c->env->path_prefix);
+    return true;
+}
+FN(externalURL) {
+    UNUSED;
+    *out = gotmpl_str(c->env->external_url);
+    return true;
+}
 
-FN(args)
-{
+FN(args) {
     *out = gotmpl_map(c->a, n);
     for (size_t i = 0; i < n; i++)
         gotmpl_map_put(out, arena_printf(c->a, "arg%zu", i), v[i]);
     return !c->a->failed || arena_err(c->a, err);
 }
 
-FN(query)
-{
+FN(query) {
     (void)n;
     struct str expr;
     if (!to_str(v, &expr, err))
@@ -564,56 +588,56 @@ FN(query)
     if (!c->env->query)
         return err_set(err, ERR_BAD_INPUT, "query is not available in this template");
     if (*c->queries == 0)
-        return err_set(err, ERR_TOO_LARGE, "more than %d queries in one template", GOTMPL_QUERIES_MAX);
+        return err_set(err, ERR_TOO_LARGE, "more than %d queries in one template",
+                       GOTMPL_QUERIES_MAX);
     --*c->queries;
     return c->env->query(c->env->self, expr, c->a, out, err);
 }
-FN(first)
-{
+FN(first) {
     UNUSED;
     if (v->type != GOTMPL_LIST || v->n == 0)
         return err_set(err, ERR_BAD_INPUT, "first() called on vector with no elements");
     *out = v->items[0];
     return true;
 }
-static bool member(const struct gotmpl_value *v, struct str name, struct gotmpl_value *out, struct err *err)
-{
+static bool member(const struct gotmpl_value *v, struct str name, struct gotmpl_value *out,
+                   struct err *err) {
     struct gotmpl_value key = gotmpl_str(name);
     if (v->type != GOTMPL_MAP)
         return err_set(err, ERR_BAD_INPUT, "expected a sample, as first(query(...)) gives");
     return tmpl_index(v, &key, out, err);
 }
-FN(label)
-{
+FN(label) {
     UNUSED;
     struct str name;
     struct gotmpl_value labels;
-    return to_str(&v[0], &name, err) && member(&v[1], STR("Labels"), &labels, err) && member(&labels, name, out, err);
+    return to_str(&v[0], &name, err) && member(&v[1], STR("Labels"), &labels, err) &&
+           member(&labels, name, out, err);
 }
-FN(value) { UNUSED; return member(v, STR("Value"), out, err); }
-FN(strvalue)
-{
+FN(value) {
+    UNUSED;
+    return member(v, STR("Value"), out, err);
+}
+FN(strvalue) {
     UNUSED;
     struct gotmpl_value labels;
     return member(v, STR("Labels"), &labels, err) && member(&labels, STR("__value__"), out, err);
 }
 
-static int by_label(const void *pa, const void *pb, void *arg)
-{
+static int by_label(const void *pa, const void *pb, void *arg) {
     const struct str *name = arg;
     struct str s[2] = {{NULL, 0}, {NULL, 0}};
     const struct gotmpl_value *item[2] = {pa, pb};
     for (int k = 0; k < 2; k++) {
         struct gotmpl_value labels, l;
         struct err ignored;
-        if (member(item[k], STR("Labels"), &labels, &ignored) && member(&labels, *name, &l, &ignored) &&
-            l.type == GOTMPL_STR)
+        if (member(item[k], STR("Labels"), &labels, &ignored) &&
+            member(&labels, *name, &l, &ignored) && l.type == GOTMPL_STR)
             s[k] = l.s;
     }
     return str_cmp(s[0], s[1]);
 }
-FN(sortByLabel)
-{
+FN(sortByLabel) {
     (void)n;
     struct str name;
     if (!to_str(&v[0], &name, err))
@@ -629,8 +653,7 @@ FN(sortByLabel)
     return true;
 }
 
-FN(join)
-{
+FN(join) {
     (void)n;
     struct str sep;
     if (!to_str(&v[0], &sep, err))
@@ -645,8 +668,7 @@ FN(join)
     }
     return finish(c, &b, out, err);
 }
-FN(stringSlice)
-{
+FN(stringSlice) {
     *out = gotmpl_list(c->a, n);
     if (out->type != GOTMPL_LIST)
         return arena_err(c->a, err);
@@ -662,41 +684,72 @@ static const struct {
     size_t min, max;
     tmpl_fn *fn;
 } functions[] = {
-    {"and", 1, N_MAX, fn_never}, {"or", 1, N_MAX, fn_never}, {"not", 1, 1, fn_not}, {"len", 1, 1, fn_len},
-    {"index", 1, N_MAX, fn_index}, {"slice", 1, 3, fn_slice}, {"print", 0, N_MAX, fn_print},
-    {"println", 0, N_MAX, fn_println}, {"printf", 1, N_MAX, fn_printf}, {"html", 1, N_MAX, fn_html},
-    {"js", 1, N_MAX, fn_js}, {"urlquery", 1, N_MAX, fn_urlquery}, {"eq", 2, N_MAX, fn_eq}, {"ne", 2, 2, fn_ne},
-    {"lt", 2, 2, fn_lt}, {"le", 2, 2, fn_le}, {"gt", 2, 2, fn_gt}, {"ge", 2, 2, fn_ge},
-    {"humanize", 1, 1, fn_humanize}, {"humanize1024", 1, 1, fn_humanize1024},
-    {"humanizeDuration", 1, 1, fn_humanizeDuration}, {"humanizePercentage", 1, 1, fn_humanizePercentage},
-    {"humanizeTimestamp", 1, 1, fn_humanizeTimestamp}, {"toTime", 1, 1, fn_toTime}, {"now", 0, 0, fn_now},
-    {"parseDuration", 1, 1, fn_parseDuration}, {"title", 1, 1, fn_title}, {"toUpper", 1, 1, fn_toUpper},
-    {"toLower", 1, 1, fn_toLower}, {"trimSpace", 1, 1, fn_trimSpace}, {"safeHtml", 1, 1, fn_safeHtml},
-    {"match", 2, 2, fn_match}, {"reReplaceAll", 3, 3, fn_reReplaceAll}, {"stripPort", 1, 1, fn_stripPort},
-    {"stripDomain", 1, 1, fn_stripDomain}, {"graphLink", 1, 1, fn_graphLink}, {"tableLink", 1, 1, fn_tableLink},
-    {"pathPrefix", 0, 0, fn_pathPrefix}, {"externalURL", 0, 0, fn_externalURL}, {"args", 0, N_MAX, fn_args},
-    {"query", 1, 1, fn_query}, {"first", 1, 1, fn_first}, {"label", 2, 2, fn_label}, {"value", 1, 1, fn_value},
-    {"strvalue", 1, 1, fn_strvalue}, {"sortByLabel", 2, 2, fn_sortByLabel}, {"join", 2, 2, fn_join},
+    {"and", 1, N_MAX, fn_never},
+    {"or", 1, N_MAX, fn_never},
+    {"not", 1, 1, fn_not},
+    {"len", 1, 1, fn_len},
+    {"index", 1, N_MAX, fn_index},
+    {"slice", 1, 3, fn_slice},
+    {"print", 0, N_MAX, fn_print},
+    {"println", 0, N_MAX, fn_println},
+    {"printf", 1, N_MAX, fn_printf},
+    {"html", 1, N_MAX, fn_html},
+    {"js", 1, N_MAX, fn_js},
+    {"urlquery", 1, N_MAX, fn_urlquery},
+    {"eq", 2, N_MAX, fn_eq},
+    {"ne", 2, 2, fn_ne},
+    {"lt", 2, 2, fn_lt},
+    {"le", 2, 2, fn_le},
+    {"gt", 2, 2, fn_gt},
+    {"ge", 2, 2, fn_ge},
+    {"humanize", 1, 1, fn_humanize},
+    {"humanize1024", 1, 1, fn_humanize1024},
+    {"humanizeDuration", 1, 1, fn_humanizeDuration},
+    {"humanizePercentage", 1, 1, fn_humanizePercentage},
+    {"humanizeTimestamp", 1, 1, fn_humanizeTimestamp},
+    {"toTime", 1, 1, fn_toTime},
+    {"now", 0, 0, fn_now},
+    {"parseDuration", 1, 1, fn_parseDuration},
+    {"title", 1, 1, fn_title},
+    {"toUpper", 1, 1, fn_toUpper},
+    {"toLower", 1, 1, fn_toLower},
+    {"trimSpace", 1, 1, fn_trimSpace},
+    {"safeHtml", 1, 1, fn_safeHtml},
+    {"match", 2, 2, fn_match},
+    {"reReplaceAll", 3, 3, fn_reReplaceAll},
+    {"stripPort", 1, 1, fn_stripPort},
+    {"stripDomain", 1, 1, fn_stripDomain},
+    {"graphLink", 1, 1, fn_graphLink},
+    {"tableLink", 1, 1, fn_tableLink},
+    {"pathPrefix", 0, 0, fn_pathPrefix},
+    {"externalURL", 0, 0, fn_externalURL},
+    {"args", 0, N_MAX, fn_args},
+    {"query", 1, 1, fn_query},
+    {"first", 1, 1, fn_first},
+    {"label", 2, 2, fn_label},
+    {"value", 1, 1, fn_value},
+    {"strvalue", 1, 1, fn_strvalue},
+    {"sortByLabel", 2, 2, fn_sortByLabel},
+    {"join", 2, 2, fn_join},
     {"stringSlice", 0, N_MAX, fn_stringSlice},
 };
 enum { N_FUNCTIONS = sizeof(functions) / sizeof(functions[0]) };
 
-bool tmpl_is_func(struct str name)
-{
+bool tmpl_is_func(struct str name) {
     for (size_t i = 0; i < N_FUNCTIONS; i++)
         if (str_eqz(name, functions[i].name))
             return true;
     return false;
 }
 
-bool tmpl_call(const struct tmpl_call *c, struct str name, const struct gotmpl_value *args, size_t n,
-               struct gotmpl_value *out, struct err *err)
-{
+bool tmpl_call(const struct tmpl_call *c, struct str name, const struct gotmpl_value *args,
+               size_t n, struct gotmpl_value *out, struct err *err) {
     for (size_t i = 0; i < N_FUNCTIONS; i++) {
         if (!str_eqz(name, functions[i].name))
             continue;
         if (n < functions[i].min || n > functions[i].max)
-            return err_set(err, ERR_BAD_INPUT, "wrong number of arguments for %s: want %zu, got %zu", functions[i].name,
+            return err_set(err, ERR_BAD_INPUT,
+                           "wrong number of arguments for %s: want %zu, got %zu", functions[i].name,
                            functions[i].min, n);
         struct err e = {0};
         struct gotmpl_value v = {0};

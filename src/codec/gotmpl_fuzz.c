@@ -2,8 +2,7 @@
 #include "codec/gotmpl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size > 4096)
         return 0;
     struct arena a = ARENA_INIT_MAX(64 << 20);

@@ -1,4 +1,5 @@
-/* Text to tree. One pass: the template's text is cut at {{ and }}, the inside is read token by token. */
+/* Text to tree. One pass: the template's text is cut at {{ and }}, the inside is read token by
+ * token. */
 #include "codec/gotmpl_int.h"
 
 #define GOTMPL_OPERANDS_MAX 64 /* of one command */
@@ -16,8 +17,7 @@ struct parser {
     uint32_t line, column;
 };
 
-static void place(struct parser *p, size_t at, uint32_t *line, uint32_t *column)
-{
+static void place(struct parser *p, size_t at, uint32_t *line, uint32_t *column) {
     if (at < p->placed || p->line == 0) {
         p->placed = 0;
         p->line = p->column = 1;
@@ -33,18 +33,17 @@ static void place(struct parser *p, size_t at, uint32_t *line, uint32_t *column)
     *column = p->column;
 }
 
-static bool bad(struct parser *p, size_t at, const char *what)
-{
+static bool bad(struct parser *p, size_t at, const char *what) {
     if (p->failed)
         return false;
     p->failed = true;
     uint32_t line, column;
     place(p, at, &line, &column);
-    return err_set_at(p->err, ERR_BAD_INPUT, line, column, "template:%u:%u: %s", line, column, what);
+    return err_set_at(p->err, ERR_BAD_INPUT, line, column, "template:%u:%u: %s", line, column,
+                      what);
 }
 
-static void *node_alloc(struct parser *p, size_t bytes)
-{
+static void *node_alloc(struct parser *p, size_t bytes) {
     void *v = arena_zalloc(p->a, bytes);
     if (!v && !p->failed) {
         p->failed = true;
@@ -53,14 +52,17 @@ static void *node_alloc(struct parser *p, size_t bytes)
     return v;
 }
 
-static char at(const struct parser *p, size_t k) { return p->i + k < p->s.n ? p->s.p[p->i + k] : '\0'; }
-static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-static bool is_word(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (unsigned char)c >= 0x80;
+static char at(const struct parser *p, size_t k) {
+    return p->i + k < p->s.n ? p->s.p[p->i + k] : '\0';
 }
-static bool skip_space(struct parser *p)
-{
+static bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+static bool is_word(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           (unsigned char)c >= 0x80;
+}
+static bool skip_space(struct parser *p) {
     size_t from = p->i;
     while (p->i < p->s.n && is_space(p->s.p[p->i]))
         p->i++;
@@ -68,10 +70,10 @@ static bool skip_space(struct parser *p)
 }
 static bool at_end(const struct parser *p) /* of the action: }} or -}} */
 {
-    return (at(p, 0) == '}' && at(p, 1) == '}') || (at(p, 0) == '-' && at(p, 1) == '}' && at(p, 2) == '}');
+    return (at(p, 0) == '}' && at(p, 1) == '}') ||
+           (at(p, 0) == '-' && at(p, 1) == '}' && at(p, 2) == '}');
 }
-static bool close_action(struct parser *p)
-{
+static bool close_action(struct parser *p) {
     skip_space(p);
     if (at(p, 0) == '-' && at(p, 1) == '}' && at(p, 2) == '}') {
         p->i += 3;
@@ -84,16 +86,14 @@ static bool close_action(struct parser *p)
     }
     return bad(p, p->i, p->i < p->s.n ? "expected }} at the end of the action" : "unclosed action");
 }
-static struct str word(struct parser *p)
-{
+static struct str word(struct parser *p) {
     size_t from = p->i;
     while (p->i < p->s.n && is_word(p->s.p[p->i]))
         p->i++;
     return str_sub(p->s, from, p->i - from);
 }
 
-static void put_rune(struct buf *b, uint32_t r)
-{
+static void put_rune(struct buf *b, uint32_t r) {
     if (r < 0x80) {
         buf_putc(b, (char)r);
     } else if (r < 0x800) {
@@ -111,8 +111,7 @@ static void put_rune(struct buf *b, uint32_t r)
     }
 }
 
-static bool digits(struct parser *p, int n, uint32_t base, uint32_t *out)
-{
+static bool digits(struct parser *p, int n, uint32_t base, uint32_t *out) {
     uint32_t v = 0;
     for (int k = 0; k < n; k++) {
         char c = at(p, 0);
@@ -130,8 +129,7 @@ static bool digits(struct parser *p, int n, uint32_t base, uint32_t *out)
 }
 
 /* Behind the backslash. */
-static bool escape(struct parser *p, struct buf *b)
-{
+static bool escape(struct parser *p, struct buf *b) {
     static const char from[] = "abfnrtv\\'\"";
     static const char to[] = "\a\b\f\n\r\t\v\\'\"";
     char c = at(p, 0);
@@ -144,7 +142,12 @@ static bool escape(struct parser *p, struct buf *b)
     }
     if (c == 'x' || c == 'u' || c == 'U') {
         p->i++;
-        if (!digits(p, c == 'x' ? 2 : c == 'u' ? 4 : 8, 16, &v) || v > 0x10ffff || (v >= 0xd800 && v < 0xe000))
+        if (!digits(p,
+                    c == 'x'   ? 2
+                    : c == 'u' ? 4
+                               : 8,
+                    16, &v) ||
+            v > 0x10ffff || (v >= 0xd800 && v < 0xe000))
             return false;
         if (c == 'x')
             buf_putc(b, (char)(unsigned char)v);
@@ -159,8 +162,7 @@ static bool escape(struct parser *p, struct buf *b)
     return false;
 }
 
-static bool quoted(struct parser *p, struct str *out)
-{
+static bool quoted(struct parser *p, struct str *out) {
     size_t from = p->i;
     char q = p->s.p[p->i++];
     if (q == '`') {
@@ -197,8 +199,7 @@ static bool quoted(struct parser *p, struct str *out)
     return ok;
 }
 
-static bool number(struct parser *p, struct gotmpl_value *out)
-{
+static bool number(struct parser *p, struct gotmpl_value *out) {
     size_t from = p->i;
     if (at(p, 0) == '+' || at(p, 0) == '-')
         p->i++;
@@ -221,8 +222,7 @@ static bool number(struct parser *p, struct gotmpl_value *out)
     return true;
 }
 
-static bool rune_const(struct parser *p, struct gotmpl_value *out)
-{
+static bool rune_const(struct parser *p, struct gotmpl_value *out) {
     struct str s;
     if (!quoted(p, &s))
         return false;
@@ -242,8 +242,7 @@ static bool rune_const(struct parser *p, struct gotmpl_value *out)
 
 static bool parse_pipe(struct parser *p, bool in_range, struct tmpl_pipe **out);
 
-static bool fields(struct parser *p, struct tmpl_operand *o)
-{
+static bool fields(struct parser *p, struct tmpl_operand *o) {
     struct str list[GOTMPL_OPERANDS_MAX];
     size_t n = 0;
     while (at(p, 0) == '.' && is_word(at(p, 1))) {
@@ -262,8 +261,7 @@ static bool fields(struct parser *p, struct tmpl_operand *o)
     return true;
 }
 
-static bool name_operand(struct parser *p, struct tmpl_operand *o)
-{
+static bool name_operand(struct parser *p, struct tmpl_operand *o) {
     size_t from = p->i;
     o->name = word(p);
     o->kind = OPERAND_CONST;
@@ -278,7 +276,8 @@ static bool name_operand(struct parser *p, struct tmpl_operand *o)
         p->i = from;
         char text[160];
         struct buf b = BUF_INIT_MAX(140);
-        buf_printf(&b, "function \"%.*s\" not defined", (int)(o->name.n > 80 ? 80 : o->name.n), o->name.p);
+        buf_printf(&b, "function \"%.*s\" not defined", (int)(o->name.n > 80 ? 80 : o->name.n),
+                   o->name.p);
         memcpy(text, b.p ? b.p : "", b.n + 1);
         buf_deinit(&b);
         return bad(p, from, text);
@@ -286,8 +285,7 @@ static bool name_operand(struct parser *p, struct tmpl_operand *o)
     return true;
 }
 
-static bool operand(struct parser *p, struct tmpl_operand *o)
-{
+static bool operand(struct parser *p, struct tmpl_operand *o) {
     *o = (struct tmpl_operand){0};
     place(p, p->i, &o->line, &o->column);
     char c = at(p, 0);
@@ -338,8 +336,7 @@ static bool operand(struct parser *p, struct tmpl_operand *o)
     return bad(p, p->i, p->i < p->s.n ? "unexpected character in an action" : "unclosed action");
 }
 
-static bool command(struct parser *p, struct tmpl_command *out)
-{
+static bool command(struct parser *p, struct tmpl_command *out) {
     size_t cap = 4, n = 0;
     struct tmpl_operand *v = node_alloc(p, cap * sizeof(*v));
     if (!v)
@@ -373,8 +370,7 @@ static bool command(struct parser *p, struct tmpl_command *out)
 }
 
 /* "$x :=", "$x =", and in range "$i, $x :=". Nothing is taken when there is no declaration. */
-static bool declaration(struct parser *p, bool in_range, struct tmpl_pipe *pipe)
-{
+static bool declaration(struct parser *p, bool in_range, struct tmpl_pipe *pipe) {
     size_t from = p->i;
     struct str v[2] = {{NULL, 0}, {NULL, 0}};
     for (int k = 0; k < (in_range ? 2 : 1); k++) {
@@ -402,8 +398,7 @@ static bool declaration(struct parser *p, bool in_range, struct tmpl_pipe *pipe)
     return true;
 }
 
-static bool parse_pipe(struct parser *p, bool in_range, struct tmpl_pipe **out)
-{
+static bool parse_pipe(struct parser *p, bool in_range, struct tmpl_pipe **out) {
     struct tmpl_pipe *pipe = node_alloc(p, sizeof(*pipe));
     if (!pipe || !declaration(p, in_range, pipe))
         return false;
@@ -443,8 +438,7 @@ enum stop { STOP_EOF, STOP_END, STOP_ELSE };
 
 static bool parse_list(struct parser *p, struct tmpl_node **out, enum stop *out_stop);
 
-static struct tmpl_node *new_node(struct parser *p, enum tmpl_node_kind kind)
-{
+static struct tmpl_node *new_node(struct parser *p, enum tmpl_node_kind kind) {
     struct tmpl_node *n = node_alloc(p, sizeof(*n));
     if (n) {
         n->kind = kind;
@@ -453,8 +447,7 @@ static struct tmpl_node *new_node(struct parser *p, enum tmpl_node_kind kind)
     return n;
 }
 
-static bool keyword(struct parser *p, const char *name)
-{
+static bool keyword(struct parser *p, const char *name) {
     size_t from = p->i;
     struct str w = word(p);
     if (str_eqz(w, name))
@@ -464,21 +457,22 @@ static bool keyword(struct parser *p, const char *name)
 }
 
 /* if, range, with: behind the keyword. */
-static bool control(struct parser *p, enum tmpl_node_kind kind, struct tmpl_node **out)
-{
+static bool control(struct parser *p, enum tmpl_node_kind kind, struct tmpl_node **out) {
     if (++p->depth > GOTMPL_NESTING_MAX)
         return bad(p, p->i, "nested too deeply");
     struct tmpl_node *n = new_node(p, kind);
     enum stop stop;
     p->ranges += kind == NODE_RANGE;
-    if (!n || !parse_pipe(p, kind == NODE_RANGE, &n->pipe) || !close_action(p) || !parse_list(p, &n->body, &stop))
+    if (!n || !parse_pipe(p, kind == NODE_RANGE, &n->pipe) || !close_action(p) ||
+        !parse_list(p, &n->body, &stop))
         return false;
     p->ranges -= kind == NODE_RANGE;
     if (stop == STOP_EOF)
         return bad(p, p->s.n, "unexpected end of the template: {{end}} is missing");
     if (stop == STOP_ELSE) {
         skip_space(p);
-        bool chain = (kind == NODE_IF && keyword(p, "if")) || (kind == NODE_WITH && keyword(p, "with"));
+        bool chain =
+            (kind == NODE_IF && keyword(p, "if")) || (kind == NODE_WITH && keyword(p, "with"));
         if (chain) {
             if (!control(p, kind, &n->otherwise)) /* its {{end}} ends this one too */
                 return false;
@@ -498,8 +492,7 @@ static bool control(struct parser *p, enum tmpl_node_kind kind, struct tmpl_node
     return true;
 }
 
-static bool template_name(struct parser *p, struct str *out)
-{
+static bool template_name(struct parser *p, struct str *out) {
     skip_space(p);
     if (at(p, 0) != '"' && at(p, 0) != '`')
         return bad(p, p->i, "expected the template's name in quotes");
@@ -507,8 +500,7 @@ static bool template_name(struct parser *p, struct str *out)
 }
 
 /* define and block: the body goes to the tree's list; block also calls it. */
-static bool define(struct parser *p, bool block, struct tmpl_node **out)
-{
+static bool define(struct parser *p, bool block, struct tmpl_node **out) {
     if (++p->depth > GOTMPL_NESTING_MAX)
         return bad(p, p->i, "nested too deeply");
     struct tmpl_define *d = node_alloc(p, sizeof(*d));
@@ -533,8 +525,8 @@ static bool define(struct parser *p, bool block, struct tmpl_node **out)
 }
 
 /* One action, behind {{ and white space. *out NULL: it yields nothing. */
-static bool action(struct parser *p, struct tmpl_node **out, enum stop *out_stop, bool *out_stopped)
-{
+static bool action(struct parser *p, struct tmpl_node **out, enum stop *out_stop,
+                   bool *out_stopped) {
     *out = NULL;
     *out_stopped = false;
     if (keyword(p, "if"))
@@ -575,8 +567,7 @@ static bool action(struct parser *p, struct tmpl_node **out, enum stop *out_stop
     return close_action(p);
 }
 
-static struct str take_text(struct parser *p)
-{
+static struct str take_text(struct parser *p) {
     struct str rest = str_from_offset(p->s, p->i);
     size_t n = str_find(rest, STR("{{"));
     struct str text = n == SIZE_MAX ? rest : str_sub(rest, 0, n);
@@ -591,8 +582,7 @@ static struct str take_text(struct parser *p)
     return text;
 }
 
-static bool comment(struct parser *p)
-{
+static bool comment(struct parser *p) {
     size_t end = str_find(str_from_offset(p->s, p->i), STR("*/"));
     if (end == SIZE_MAX)
         return bad(p, p->i, "unclosed comment");
@@ -600,8 +590,7 @@ static bool comment(struct parser *p)
     return close_action(p);
 }
 
-static bool parse_list(struct parser *p, struct tmpl_node **out, enum stop *out_stop)
-{
+static bool parse_list(struct parser *p, struct tmpl_node **out, enum stop *out_stop) {
     struct tmpl_node **tail = out;
     *out = NULL;
     while (p->i < p->s.n) {
@@ -640,8 +629,7 @@ static bool parse_list(struct parser *p, struct tmpl_node **out, enum stop *out_
     return true;
 }
 
-bool tmpl_parse(struct str text, struct arena *a, struct tmpl_tree *out, struct err *err)
-{
+bool tmpl_parse(struct str text, struct arena *a, struct tmpl_tree *out, struct err *err) {
     struct err ignored;
     struct parser p = {.s = text, .a = a, .err = err ? err : &ignored, .tree = out};
     *out = (struct tmpl_tree){0};

@@ -1,5 +1,7 @@
-/* Go's fmt.Sprintf for the values that templates have. Verbs v s q d c U t e E f F g G x X o b %, the flags
- * - + space 0 #, width and precision (also *). A verb that does not fit its value prints as Go does:
+/* Go's fmt.Sprintf for the values that templates have. Verbs v s q d c U t e E f F g G x X o b %,
+ * the flags
+ * - + space 0 #, width and precision (also *). A verb that does not fit its value prints as Go
+ * does:
  * %!d(string=hi), %!d(BADINDEX) aside. */
 #include "codec/gotmpl_int.h"
 
@@ -13,8 +15,8 @@ struct spec {
     char verb;
 };
 
-static void pad(struct buf *b, const struct spec *s, struct str sign, struct str body, bool numeric)
-{
+static void pad(struct buf *b, const struct spec *s, struct str sign, struct str body,
+                bool numeric) {
     size_t have = 0;
     struct str both[2] = {sign, body};
     for (int k = 0; k < 2; k++)
@@ -35,16 +37,17 @@ static void pad(struct buf *b, const struct spec *s, struct str sign, struct str
             buf_putc(b, ' ');
 }
 
-static struct str sign_of(const struct spec *s, bool negative)
-{
+static struct str sign_of(const struct spec *s, bool negative) {
     return negative ? STR("-") : s->plus ? STR("+") : s->space ? STR(" ") : (struct str){NULL, 0};
 }
 
-static void put_int(struct buf *b, const struct spec *s, int64_t i)
-{
+static void put_int(struct buf *b, const struct spec *s, int64_t i) {
     static const char low[] = "0123456789abcdef", high[] = "0123456789ABCDEF";
     uint64_t u = i < 0 ? (uint64_t)0 - (uint64_t)i : (uint64_t)i;
-    uint64_t base = s->verb == 'x' || s->verb == 'X' ? 16 : s->verb == 'o' ? 8 : s->verb == 'b' ? 2 : 10;
+    uint64_t base = s->verb == 'x' || s->verb == 'X' ? 16
+                    : s->verb == 'o'                 ? 8
+                    : s->verb == 'b'                 ? 2
+                                                     : 10;
     const char *set = s->verb == 'X' ? high : low;
     char text[72];
     size_t at = sizeof(text);
@@ -59,8 +62,7 @@ static void put_int(struct buf *b, const struct spec *s, int64_t i)
     pad(b, s, sign_of(s, i < 0), (struct str){text + at, sizeof(text) - at}, true);
 }
 
-static void put_float(struct buf *b, const struct spec *s, double d)
-{
+static void put_float(struct buf *b, const struct spec *s, double d) {
     struct buf t = BUF_INIT_MAX(4096);
     bool negative = signbit(d) && !isnan(d);
     double m = negative ? -d : d;
@@ -68,7 +70,8 @@ static void put_float(struct buf *b, const struct spec *s, double d)
     if (isnan(d) || isinf(d)) {
         struct spec plain = *s;
         plain.zero = false;
-        pad(b, &plain, isinf(d) && !negative ? STR("+") : sign_of(s, negative), isnan(d) ? STR("NaN") : STR("Inf"), false);
+        pad(b, &plain, isinf(d) && !negative ? STR("+") : sign_of(s, negative),
+            isnan(d) ? STR("NaN") : STR("Inf"), false);
         return;
     }
     switch (s->verb) {
@@ -94,8 +97,7 @@ static void put_float(struct buf *b, const struct spec *s, double d)
     buf_deinit(&t);
 }
 
-static void put_quoted(struct buf *t, struct str v)
-{
+static void put_quoted(struct buf *t, struct str v) {
     buf_putc(t, '"');
     for (size_t i = 0; i < v.n; i++) {
         char c = v.p[i];
@@ -111,8 +113,7 @@ static void put_quoted(struct buf *t, struct str v)
     buf_putc(t, '"');
 }
 
-static void put_str(struct buf *b, const struct spec *s, struct str v)
-{
+static void put_str(struct buf *b, const struct spec *s, struct str v) {
     struct buf t = BUF_INIT_MAX(1 << 20);
     if (s->precision >= 0) { /* runes */
         size_t i = 0;
@@ -136,9 +137,9 @@ static void put_str(struct buf *b, const struct spec *s, struct str v)
     buf_deinit(&t);
 }
 
-static void put_wrong(struct buf *b, char verb, const struct gotmpl_value *v)
-{
-    static const char *const names[] = {"<nil>", "bool", "int", "float64", "string", "[]interface {}", "map", "time"};
+static void put_wrong(struct buf *b, char verb, const struct gotmpl_value *v) {
+    static const char *const names[] = {"<nil>",  "bool",           "int", "float64",
+                                        "string", "[]interface {}", "map", "time"};
     buf_printf(b, "%%!%c(%s", verb, names[v->type]);
     if (v->type != GOTMPL_NIL) {
         buf_putc(b, '=');
@@ -147,10 +148,11 @@ static void put_wrong(struct buf *b, char verb, const struct gotmpl_value *v)
     buf_putc(b, ')');
 }
 
-static bool in(const char *set, char c) { return c && strchr(set, c); }
+static bool in(const char *set, char c) {
+    return c && strchr(set, c);
+}
 
-static void put_value(struct buf *b, const struct spec *s, const struct gotmpl_value *v)
-{
+static void put_value(struct buf *b, const struct spec *s, const struct gotmpl_value *v) {
     bool any = s->verb == 'v';
     if (v->type == GOTMPL_INT && s->verb == 'c' && v->i >= 0 && v->i < 128) {
         char ch = (char)v->i;
@@ -162,7 +164,8 @@ static void put_value(struct buf *b, const struct spec *s, const struct gotmpl_v
     } else if (v->type == GOTMPL_STR && (any || in("sqxX", s->verb))) {
         put_str(b, s, v->s);
     } else if ((v->type == GOTMPL_BOOL && (any || s->verb == 't')) ||
-               ((v->type == GOTMPL_LIST || v->type == GOTMPL_MAP || v->type == GOTMPL_TIME) && (any || s->verb == 's'))) {
+               ((v->type == GOTMPL_LIST || v->type == GOTMPL_MAP || v->type == GOTMPL_TIME) &&
+                (any || s->verb == 's'))) {
         struct buf t = BUF_INIT_MAX(1 << 20);
         gotmpl_print(&t, v);
         pad(b, s, (struct str){NULL, 0}, buf_view(&t), false);
@@ -174,8 +177,7 @@ static void put_value(struct buf *b, const struct spec *s, const struct gotmpl_v
     }
 }
 
-static int number(struct str f, size_t *i)
-{
+static int number(struct str f, size_t *i) {
     int v = 0;
     while (*i < f.n && f.p[*i] >= '0' && f.p[*i] <= '9') {
         v = v * 10 + (f.p[(*i)++] - '0');
@@ -185,16 +187,14 @@ static int number(struct str f, size_t *i)
     return v;
 }
 
-static int star(const struct gotmpl_value *args, size_t n, size_t *arg)
-{
+static int star(const struct gotmpl_value *args, size_t n, size_t *arg) {
     if (*arg >= n || args[*arg].type != GOTMPL_INT)
         return 0;
     int64_t v = args[(*arg)++].i;
     return v < 0 ? 0 : v > PRINTF_WIDTH_MAX ? PRINTF_WIDTH_MAX : (int)v;
 }
 
-void tmpl_printf(struct buf *b, struct str f, const struct gotmpl_value *args, size_t n)
-{
+void tmpl_printf(struct buf *b, struct str f, const struct gotmpl_value *args, size_t n) {
     size_t arg = 0;
     for (size_t i = 0; i < f.n && buf_ok(b); i++) {
         if (f.p[i] != '%') {
@@ -239,7 +239,8 @@ void tmpl_printf(struct buf *b, struct str f, const struct gotmpl_value *args, s
     if (arg < n) {
         buf_putz(b, "%!(EXTRA ");
         for (size_t k = arg; k < n; k++) {
-            static const char *const names[] = {"<nil>", "bool", "int", "float64", "string", "[]interface {}", "map", "time"};
+            static const char *const names[] = {"<nil>",  "bool",           "int", "float64",
+                                                "string", "[]interface {}", "map", "time"};
             buf_printf(b, "%s%s=", k > arg ? ", " : "", names[args[k].type]);
             gotmpl_print(b, &args[k]);
         }

@@ -9,8 +9,8 @@
 #include "codec/corpus_testlib.h"
 #include "codec/gotmpl_fuzz.c"
 
-static bool fake_query(void *self, struct str expr, struct arena *a, struct gotmpl_value *out, struct err *err)
-{
+static bool fake_query(void *self, struct str expr, struct arena *a, struct gotmpl_value *out,
+                       struct err *err) {
     (void)self;
     if (str_eqz(expr, "broken"))
         return err_set(err, ERR_EXECUTION, "no such thing");
@@ -29,8 +29,7 @@ static bool fake_query(void *self, struct str expr, struct arena *a, struct gotm
     return true;
 }
 
-static bool expand(const char *text, struct arena *a, struct str *out, struct err *err)
-{
+static bool expand(const char *text, struct arena *a, struct str *out, struct err *err) {
     struct gotmpl_value labels = gotmpl_map(a, 3);
     gotmpl_map_put(&labels, STR("instance"), gotmpl_str(STR("web.example.com:9100")));
     gotmpl_map_put(&labels, STR("device"), gotmpl_str(STR("sda")));
@@ -38,13 +37,15 @@ static bool expand(const char *text, struct arena *a, struct str *out, struct er
     dot.strict = true;
     gotmpl_map_put(&dot, STR("Labels"), labels);
     gotmpl_map_put(&dot, STR("Value"), gotmpl_float(0.1234567));
-    struct gotmpl_env env = {.external_url = STR("http://hinomi.example:11900/x"), .path_prefix = STR("/x"),
-                             .now_ms = 1700000000000, .query = fake_query, .output_max = 4096};
+    struct gotmpl_env env = {.external_url = STR("http://hinomi.example:11900/x"),
+                             .path_prefix = STR("/x"),
+                             .now_ms = 1700000000000,
+                             .query = fake_query,
+                             .output_max = 4096};
     return gotmpl_expand(str_from(text), &dot, &env, a, out, err);
 }
 
-static void test_expands(void **arg)
-{
+static void test_expands(void **arg) {
     (void)arg;
     static const struct {
         const char *text, *want;
@@ -54,52 +55,70 @@ static void test_expands(void **arg)
         {"{{ $labels := .Labels }}{{ $labels.device }}{{ $labels.nothing }}|", "sda|"},
         {"a  {{- 1 -}}  b", "a1b"},
         {"{{/* said nothing */}}x{{- /* nor here */ -}} y", "xy"},
-        {"{{ printf \"%.2f%% %d %s %q %5.1f|%-4d|%04d|%+d %v %t %x\" .Value 7 \"s\" \"q\\\"\" 3.14159 5 42 1 1.5 true 255 }}",
+        {"{{ printf \"%.2f%% %d %s %q %5.1f|%-4d|%04d|%+d %v %t %x\" .Value 7 \"s\" \"q\\\"\" "
+         "3.14159 5 42 1 1.5 true 255 }}",
          "0.12% 7 s \"q\\\"\"   3.1|5   |0042|+1 1.5 true ff"},
         {"{{ printf \"%d %s\" 1.5 2 }}", "%!d(float64=1.5) %!s(int=2)"},
         {"{{ printf \"%d\" }}{{ printf \"x\" 1 }}", "%!d(MISSING)x%!(EXTRA int=1)"},
-        {"{{ 1e6 }} {{ 1.5e21 }} {{ 0.000001 }} {{ 100 }} {{ 1.0 }} {{ 123456.5 }} {{ -0.0001 }}", "1e+06 1.5e+21 1e-06 100 1 123456.5 -0.0001"},
+        {"{{ 1e6 }} {{ 1.5e21 }} {{ 0.000001 }} {{ 100 }} {{ 1.0 }} {{ 123456.5 }} {{ -0.0001 }}",
+         "1e+06 1.5e+21 1e-06 100 1 123456.5 -0.0001"},
         {"{{ if gt .Value 0.1 }}big{{ else }}small{{ end }}", "big"},
         {"{{ if eq .Labels.device \"sdb\" \"sda\" }}yes{{ end }}", "yes"},
         {"{{ if lt 1 0 }}a{{ else if ne 1 2 }}b{{ else }}c{{ end }}", "b"},
         {"{{ if and .Labels.device (not .Labels.nothing) }}ok{{ end }}", "ok"},
         {"{{ or .Labels.nothing \"fallback\" }}", "fallback"},
-        {"{{ with .Labels.device }}<{{ . }}>{{ end }}{{ with .Labels.no }}x{{ else }}none{{ end }}", "<sda>none"},
-        {"{{ range $k, $v := .Labels }}{{ $k }}={{ $v }};{{ end }}", "device=sda;instance=web.example.com:9100;"},
+        {"{{ with .Labels.device }}<{{ . }}>{{ end }}{{ with .Labels.no }}x{{ else }}none{{ end }}",
+         "<sda>none"},
+        {"{{ range $k, $v := .Labels }}{{ $k }}={{ $v }};{{ end }}",
+         "device=sda;instance=web.example.com:9100;"},
         {"{{ range $i, $s := query \"m\" }}{{ $i }}:{{ $s.Value }} {{ end }}", "0:11 1:21 "},
         {"{{ range query \"none\" }}x{{ else }}empty{{ end }}", "empty"},
         {"{{ range sortByLabel \"instance\" (query \"m\") }}{{ .Labels.instance }}{{ end }}", "ab"},
-        {"{{ query \"m\" | first | value }} {{ query \"m\" | first | label \"instance\" }} {{ query \"m\" | first | strvalue }}",
+        {"{{ query \"m\" | first | value }} {{ query \"m\" | first | label \"instance\" }} {{ "
+         "query \"m\" | first | strvalue }}",
          "11 b raw"},
         {"{{ (query \"m\" | first).Value }}", "11"},
-        {"{{ define \"t\" }}[{{ . }}]{{ end }}{{ template \"t\" .Labels.device }}{{ template \"t\" 1 }}", "[sda][1]"},
+        {"{{ define \"t\" }}[{{ . }}]{{ end }}{{ template \"t\" .Labels.device }}{{ template \"t\" "
+         "1 }}",
+         "[sda][1]"},
         {"{{ block \"b\" .Value }}v={{ . }}{{ end }}", "v=0.1234567"},
-        {"{{ define \"a\" }}{{ .arg0 }}-{{ .arg1 }}{{ end }}{{ template \"a\" (args 1 \"x\") }}", "1-x"},
+        {"{{ define \"a\" }}{{ .arg0 }}-{{ .arg1 }}{{ end }}{{ template \"a\" (args 1 \"x\") }}",
+         "1-x"},
         {"{{ $x := 1 }}{{ if true }}{{ $x = 2 }}{{ end }}{{ $x }}", "2"},
         {"{{ $x := 1 }}{{ if true }}{{ $x := 2 }}{{ end }}{{ $x }}", "1"},
         {"{{ range 3 }}{{ if eq . 1 }}{{ continue }}{{ end }}{{ . }}{{ end }}", "02"},
         {"{{ range 9 }}{{ if eq . 2 }}{{ break }}{{ end }}{{ . }}{{ end }}", "01"},
-        {"{{ humanize 0 }} {{ humanize 1 }} {{ humanize 1234567 }} {{ humanize 0.00012 }} {{ humanize \"1000\" }}",
+        {"{{ humanize 0 }} {{ humanize 1 }} {{ humanize 1234567 }} {{ humanize 0.00012 }} {{ "
+         "humanize \"1000\" }}",
          "0 1 1.235M 120u 1k"},
         {"{{ humanize1024 0 }} {{ humanize1024 1048576 }} {{ humanize1024 500 }}", "0 1Mi 500"},
-        {"{{ humanizeDuration 0 }} {{ humanizeDuration 1 }} {{ humanizeDuration 60 }} {{ humanizeDuration 3600 }} "
-         "{{ humanizeDuration 86400 }} {{ humanizeDuration .1 }} {{ humanizeDuration -90061 }} {{ humanizeDuration 0.0000001 }} "
+        {"{{ humanizeDuration 0 }} {{ humanizeDuration 1 }} {{ humanizeDuration 60 }} {{ "
+         "humanizeDuration 3600 }} "
+         "{{ humanizeDuration 86400 }} {{ humanizeDuration .1 }} {{ humanizeDuration -90061 }} {{ "
+         "humanizeDuration 0.0000001 }} "
          "{{ humanizeDuration 12.3456 }}",
          "0s 1s 1m 0s 1h 0m 0s 1d 0h 0m 0s 100ms -1d 1h 1m 1s 100ns 12.35s"},
         {"{{ humanizePercentage 0.1234567 }}", "12.35%"},
         {"{{ humanizeTimestamp 1435065584.128 }}", "2015-06-23 13:19:44.128 +0000 UTC"},
         {"{{ toTime 1435065584 }}", "2015-06-23 13:19:44 +0000 UTC"},
         {"{{ parseDuration \"1h2m10ms\" }}", "3720.01"},
-        {"{{ title \"the fire lookout\" }} {{ toUpper \"ab\" }} {{ toLower \"AB\" }}", "The Fire Lookout AB ab"},
-        {"{{ reReplaceAll \"(a)b+\" \"$1-x\" \"abbb ab\" }} {{ match \"^a.c$\" \"abc\" }}", "a-x a-x true"},
+        {"{{ title \"the fire lookout\" }} {{ toUpper \"ab\" }} {{ toLower \"AB\" }}",
+         "The Fire Lookout AB ab"},
+        {"{{ reReplaceAll \"(a)b+\" \"$1-x\" \"abbb ab\" }} {{ match \"^a.c$\" \"abc\" }}",
+         "a-x a-x true"},
         {"{{ stripPort \"h:80\" }} {{ stripPort \"[::1]:80\" }} {{ stripPort \"h\" }}", "h ::1 h"},
-        {"{{ stripDomain .Labels.instance }} {{ stripDomain \"10.0.0.1:80\" }} {{ stripDomain \"a.b\" }}",
+        {"{{ stripDomain .Labels.instance }} {{ stripDomain \"10.0.0.1:80\" }} {{ stripDomain "
+         "\"a.b\" }}",
          "web:9100 10.0.0.1:80 a"},
-        {"{{ graphLink \"up == 1\" }} {{ tableLink \"a\" }}", "/graph?g0.expr=up+%3D%3D+1&g0.tab=0 /graph?g0.expr=a&g0.tab=1"},
+        {"{{ graphLink \"up == 1\" }} {{ tableLink \"a\" }}",
+         "/graph?g0.expr=up+%3D%3D+1&g0.tab=0 /graph?g0.expr=a&g0.tab=1"},
         {"{{ pathPrefix }} {{ externalURL }}", "/x http://hinomi.example:11900/x"},
-        {"{{ index .Labels \"device\" }} {{ len .Labels }} {{ len \"abc\" }} {{ slice \"abcdef\" 1 3 }}", "sda 2 3 bc"},
+        {"{{ index .Labels \"device\" }} {{ len .Labels }} {{ len \"abc\" }} {{ slice \"abcdef\" 1 "
+         "3 }}",
+         "sda 2 3 bc"},
         {"{{ print 1 2 \"a\" 3 }}{{ println 1 \"b\" }}", "1 2a31 b\n"},
-        {"{{ html \"<a&'>\" }} {{ js \"it's\" }} {{ urlquery \"a b/火\" }}", "&lt;a&amp;&#39;&gt; it\\'s a+b%2F%E7%81%AB"},
+        {"{{ html \"<a&'>\" }} {{ js \"it's\" }} {{ urlquery \"a b/火\" }}",
+         "&lt;a&amp;&#39;&gt; it\\'s a+b%2F%E7%81%AB"},
         {"{{ \"a\\t\\u706b\" }}{{ `raw\\n` }}{{ 'x' }}", "a\t火raw\\n120"},
         {"{{ .Labels }}", "map[device:sda instance:web.example.com:9100]"},
         {"{{ join \", \" (stringSlice \"a\" \"b\") }}", "a, b"},
@@ -120,8 +139,7 @@ static void test_expands(void **arg)
     }
 }
 
-static void test_refuses(void **arg)
-{
+static void test_refuses(void **arg) {
     (void)arg;
     static const struct {
         const char *text, *want;
@@ -158,7 +176,9 @@ static void test_refuses(void **arg)
         {"{{ 1 | 2 }}", "non executable"},
         {"{{ range \"str\" }}{{ end }}", "can't iterate"},
         {"{{ (1 }}", "paren"},
-        {"{{ printf \"%1000000000d\" 1 | printf \"%s%s%s%s%s\" \"a\" | len | printf \"%*d\" 100000000 }}x{{ .Nope }}", "no such field"},
+        {"{{ printf \"%1000000000d\" 1 | printf \"%s%s%s%s%s\" \"a\" | len | printf \"%*d\" "
+         "100000000 }}x{{ .Nope }}",
+         "no such field"},
         {"{{/* open", "unclosed comment"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -173,8 +193,7 @@ static void test_refuses(void **arg)
     }
 }
 
-static void test_nesting_is_bounded(void **arg)
-{
+static void test_nesting_is_bounded(void **arg) {
     (void)arg;
     struct buf b = BUF_INIT;
     struct err err = {0};
@@ -197,14 +216,12 @@ static void test_nesting_is_bounded(void **arg)
     assert_true(gotmpl_check(STR("{{ if 1 }}{{ else if 2 }}{{ else }}{{ end }}"), &err));
 }
 
-static void test_corpus(void **arg)
-{
+static void test_corpus(void **arg) {
     (void)arg;
     assert_true(corpus_replay(TESTDATA_DIR "/gotmpl", LLVMFuzzerTestOneInput) >= 10);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_expands),
         cmocka_unit_test(test_refuses),

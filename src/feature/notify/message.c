@@ -1,18 +1,17 @@
-/* What is told, as Alertmanager's webhook JSON (version 4): the outbox keeps it, webhooks get it, Slack's text is made
- * of it. */
+/* What is told, as Alertmanager's webhook JSON (version 4): the outbox keeps it, webhooks get it,
+ * Slack's text is made of it. */
 #include "base/hash.h"
 #include "feature/notify/notify_int.h"
 
 #include <stdio.h>
 
-void message_key(char out[KEY_BYTES + 1], struct str text)
-{
-    (void)snprintf(out, KEY_BYTES + 1, "%016llx%016llx", (unsigned long long)hash_bytes_seed(text.p, text.n, 11),
+void message_key(char out[KEY_BYTES + 1], struct str text) {
+    (void)snprintf(out, KEY_BYTES + 1, "%016llx%016llx",
+                   (unsigned long long)hash_bytes_seed(text.p, text.n, 11),
                    (unsigned long long)hash_bytes_seed(text.p, text.n, 12));
 }
 
-static void put_labels(struct jsonw *w, const char *key, struct labels ls)
-{
+static void put_labels(struct jsonw *w, const char *key, struct labels ls) {
     jsonw_kobject(w, key);
     for (uint32_t i = 0; i < ls.n; i++) {
         jsonw_key_str(w, ls.l[i].name);
@@ -21,20 +20,20 @@ static void put_labels(struct jsonw *w, const char *key, struct labels ls)
     jsonw_end(w);
 }
 
-static struct labels texts_of(const struct message_alert *m, bool annotations)
-{
+static struct labels texts_of(const struct message_alert *m, bool annotations) {
     return annotations ? *m->a->annotations : *m->a->labels;
 }
 
 /* What all of them share. */
-static void put_common(struct jsonw *w, const char *key, const struct message_alert *v, size_t n, bool annotations)
-{
+static void put_common(struct jsonw *w, const char *key, const struct message_alert *v, size_t n,
+                       bool annotations) {
     jsonw_kobject(w, key);
     struct labels first = n ? texts_of(&v[0], annotations) : (struct labels){NULL, 0};
     for (uint32_t i = 0; i < first.n; i++) {
         bool same = true;
         for (size_t k = 1; same && k < n; k++)
-            same = str_eq(labels_get(texts_of(&v[k], annotations), first.l[i].name), first.l[i].value);
+            same =
+                str_eq(labels_get(texts_of(&v[k], annotations), first.l[i].name), first.l[i].value);
         if (same) {
             jsonw_key_str(w, first.l[i].name);
             jsonw_str(w, first.l[i].value);
@@ -43,17 +42,15 @@ static void put_common(struct jsonw *w, const char *key, const struct message_al
     jsonw_end(w);
 }
 
-static bool any_firing(const struct message_alert *v, size_t n)
-{
+static bool any_firing(const struct message_alert *v, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (v[i].firing)
             return true;
     return false;
 }
 
-void message_body(struct buf *out, const struct message_alert *v, size_t n, struct str receiver, struct str group_key,
-                  struct labels group_labels, struct str external_url)
-{
+void message_body(struct buf *out, const struct message_alert *v, size_t n, struct str receiver,
+                  struct str group_key, struct labels group_labels, struct str external_url) {
     struct jsonw w = JSONW_INIT(out);
     size_t shown = n > NOTIFY_ALERTS_MAX ? NOTIFY_ALERTS_MAX : n;
     jsonw_object(&w);
@@ -89,8 +86,7 @@ void message_body(struct buf *out, const struct message_alert *v, size_t n, stru
     jsonw_end(&w);
 }
 
-static void cut(struct buf *b, size_t max)
-{
+static void cut(struct buf *b, size_t max) {
     if (b->n <= max)
         return;
     size_t n = max;
@@ -100,8 +96,7 @@ static void cut(struct buf *b, size_t max)
     b->p[n] = 0;
 }
 
-void message_title(char out[NOTIFY_TITLE_BYTES], const struct message_alert *v, size_t n)
-{
+void message_title(char out[NOTIFY_TITLE_BYTES], const struct message_alert *v, size_t n) {
     struct buf b = BUF_INIT;
     if (n) {
         buf_puts(&b, labels_get(*v[0].a->labels, STR("alertname")));
@@ -118,8 +113,7 @@ void message_title(char out[NOTIFY_TITLE_BYTES], const struct message_alert *v, 
     buf_deinit(&b);
 }
 
-static void copy_json(struct jsonw *w, const struct jsonr *v, unsigned depth)
-{
+static void copy_json(struct jsonw *w, const struct jsonr *v, unsigned depth) {
     struct str s;
     int64_t i;
     double f;
@@ -152,8 +146,7 @@ static void copy_json(struct jsonw *w, const struct jsonr *v, unsigned depth)
     }
 }
 
-void message_webhook(struct buf *out, struct str body, int64_t max_alerts)
-{
+void message_webhook(struct buf *out, struct str body, int64_t max_alerts) {
     struct err e;
     struct jsonr_doc *doc = max_alerts > 0 ? jsonr_parse(body, &e) : NULL;
     const struct jsonr *root = doc ? jsonr_root(doc) : NULL, *alerts = jsonr_get(root, "alerts");
@@ -167,7 +160,8 @@ void message_webhook(struct buf *out, struct str body, int64_t max_alerts)
     for (struct jsonr_iter it = jsonr_first(root); it.value; it = jsonr_next(it)) {
         jsonw_key_str(&w, it.key);
         if (str_eqz(it.key, "truncatedAlerts")) {
-            jsonw_i64(&w, jsonr_get_i64(root, "truncatedAlerts", 0) + (int64_t)jsonr_len(alerts) - max_alerts);
+            jsonw_i64(&w, jsonr_get_i64(root, "truncatedAlerts", 0) + (int64_t)jsonr_len(alerts) -
+                              max_alerts);
         } else if (str_eqz(it.key, "alerts")) {
             jsonw_array(&w);
             for (size_t k = 0; k < (size_t)max_alerts; k++)

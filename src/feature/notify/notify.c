@@ -14,14 +14,12 @@
 #define NAME_BYTES_MAX 64
 #define URL_BYTES_MAX 2048
 
-const char *notify_state_name(enum notify_state s)
-{
+const char *notify_state_name(enum notify_state s) {
     static const char *const names[] = {"waiting", "sending", "delivered", "failed"};
     return names[s];
 }
 
-struct notify *notify_new(const struct notify_options *opt, struct err *err)
-{
+struct notify *notify_new(const struct notify_options *opt, struct err *err) {
     struct notify *n = calloc(1, sizeof(*n));
     if (!n || !(n->box = mailbox_new())) {
         free(n);
@@ -31,7 +29,8 @@ struct notify *notify_new(const struct notify_options *opt, struct err *err)
     n->opt = *opt;
     mutex_init(&n->lock);
     cond_init(&n->attempted);
-    n->opt.public_url = arena_str(&n->own, opt->public_url); /* the configuration may be replaced while we live */
+    n->opt.public_url =
+        arena_str(&n->own, opt->public_url); /* the configuration may be replaced while we live */
     n->setup = n->own.failed ? NULL : setup_new(n, NULL, err);
     if (!n->setup) {
         notify_free(n);
@@ -40,8 +39,7 @@ struct notify *notify_new(const struct notify_options *opt, struct err *err)
     return n;
 }
 
-bool notify_reload(struct notify *n, const struct notify_conf *conf, struct err *err)
-{
+bool notify_reload(struct notify *n, const struct notify_conf *conf, struct err *err) {
     struct setup *s = setup_new(n, conf, err);
     if (!s)
         return false;
@@ -74,16 +72,14 @@ bool notify_reload(struct notify *n, const struct notify_conf *conf, struct err 
     return true;
 }
 
-void notify_poke(struct notify *n)
-{
+void notify_poke(struct notify *n) {
     mutex_lock(&n->box->lock);
     n->box->poked = true;
     cond_broadcast(&n->box->filled);
     mutex_unlock(&n->box->lock);
 }
 
-static void prune(struct notify *n, int64_t now_ms)
-{
+static void prune(struct notify *n, int64_t now_ms) {
     struct err e = {0};
     if (now_ms - n->pruned_ms < PRUNE_EVERY_MS && now_ms >= n->pruned_ms)
         return;
@@ -92,8 +88,7 @@ static void prune(struct notify *n, int64_t now_ms)
     n->pruned_ms = now_ms;
 }
 
-static void worker(void *arg)
-{
+static void worker(void *arg) {
     struct notify *n = arg;
     char told[ERR_MESSAGE_BYTES_MAX] = "";
     for (;;) {
@@ -123,11 +118,12 @@ static void worker(void *arg)
     }
 }
 
-bool notify_start(struct notify *n, struct err *err) { return thread_start(&n->worker, "notify", worker, n, err); }
+bool notify_start(struct notify *n, struct err *err) {
+    return thread_start(&n->worker, "notify", worker, n, err);
+}
 
 /* Waits until no request is under way, at most wait_ms. */
-static void wait_flights(struct notify *n, int64_t wait_ms)
-{
+static void wait_flights(struct notify *n, int64_t wait_ms) {
     int64_t until = clock_mono_ms(n->opt.clock) + wait_ms;
     mutex_lock(&n->box->lock);
     while (n->box->pending) {
@@ -138,8 +134,7 @@ static void wait_flights(struct notify *n, int64_t wait_ms)
     mutex_unlock(&n->box->lock);
 }
 
-void notify_free(struct notify *n)
-{
+void notify_free(struct notify *n) {
     if (!n)
         return;
     mutex_lock(&n->lock);
@@ -162,16 +157,14 @@ void notify_free(struct notify *n)
     free(n);
 }
 
-bool notify_run_router(struct notify *n, struct err *err)
-{
+bool notify_run_router(struct notify *n, struct err *err) {
     mutex_lock(&n->lock);
     bool ok = router_pass(n, clock_wall_ms(n->opt.clock), err);
     mutex_unlock(&n->lock);
     return ok;
 }
 
-size_t notify_run_senders(struct notify *n)
-{
+size_t notify_run_senders(struct notify *n) {
     mutex_lock(&n->lock);
     size_t started = sender_pass(n);
     mutex_unlock(&n->lock);
@@ -185,16 +178,18 @@ size_t notify_run_senders(struct notify *n)
 
 /* ---- views ---- */
 
-static enum notify_state state_from(struct str s)
-{
-    return str_eqz(s, "delivered") ? NOTIFY_DELIVERED : str_eqz(s, "failed") ? NOTIFY_FAILED : str_eqz(s, "sending") ? NOTIFY_SENDING : NOTIFY_WAITING;
+static enum notify_state state_from(struct str s) {
+    return str_eqz(s, "delivered") ? NOTIFY_DELIVERED
+           : str_eqz(s, "failed")  ? NOTIFY_FAILED
+           : str_eqz(s, "sending") ? NOTIFY_SENDING
+                                   : NOTIFY_WAITING;
 }
 
-#define DELIVERY_COLUMNS                                                                                               \
-    "id,receiver,kind,title,state,attempts,created_ms,coalesce(next_attempt_ms,0),coalesce(delivered_ms,0),coalesce(last_error,'')"
+#define DELIVERY_COLUMNS                                                                           \
+    "id,receiver,kind,title,state,attempts,created_ms,coalesce(next_attempt_ms,0),coalesce("       \
+    "delivered_ms,0),coalesce(last_error,'')"
 
-static struct notify_delivery delivery(struct state_rows *r, struct arena *a)
-{
+static struct notify_delivery delivery(struct state_rows *r, struct arena *a) {
     return (struct notify_delivery){.id = state_int(r, 0),
                                     .receiver = arena_str(a, state_str(r, 1)),
                                     .kind = arena_str(a, state_str(r, 2)),
@@ -207,9 +202,8 @@ static struct notify_delivery delivery(struct state_rows *r, struct arena *a)
                                     .last_error = arena_str(a, state_str(r, 9))};
 }
 
-bool notify_outbox(struct notify *n, size_t limit, struct arena *a, struct notify_delivery **out, size_t *out_n,
-                   struct err *err)
-{
+bool notify_outbox(struct notify *n, size_t limit, struct arena *a, struct notify_delivery **out,
+                   size_t *out_n, struct err *err) {
     if (limit == 0 || limit > 10000)
         limit = 10000;
     struct notify_delivery *v = ARENA_ARRAY(a, struct notify_delivery, limit);
@@ -220,7 +214,9 @@ bool notify_outbox(struct notify *n, size_t limit, struct arena *a, struct notif
         return false;
     struct err e = {0};
     size_t count = 0;
-    struct state_rows *r = state_query(tx, &e, "SELECT " DELIVERY_COLUMNS " FROM outbox ORDER BY id DESC LIMIT ?", "i", (int64_t)limit);
+    struct state_rows *r =
+        state_query(tx, &e, "SELECT " DELIVERY_COLUMNS " FROM outbox ORDER BY id DESC LIMIT ?", "i",
+                    (int64_t)limit);
     while (r && count < limit && state_next(r, &e))
         v[count++] = delivery(r, a);
     state_rows_free(r);
@@ -237,13 +233,15 @@ bool notify_outbox(struct notify *n, size_t limit, struct arena *a, struct notif
     return true;
 }
 
-static bool last_of(struct state_tx *tx, struct notify_receiver *v, struct arena *a, struct err *err)
-{
+static bool last_of(struct state_tx *tx, struct notify_receiver *v, struct arena *a,
+                    struct err *err) {
     struct err e = {0};
-    struct state_rows *r = state_query(tx, &e,
-                                       "SELECT state, coalesce(last_error,''), coalesce((SELECT max(delivered_ms) FROM outbox WHERE "
-                                       "receiver=?1),0) FROM outbox WHERE receiver=?1 ORDER BY id DESC LIMIT 1",
-                                       "s", v->name);
+    struct state_rows *r =
+        state_query(tx, &e,
+                    "SELECT state, coalesce(last_error,''), coalesce((SELECT max(delivered_ms) "
+                    "FROM outbox WHERE "
+                    "receiver=?1),0) FROM outbox WHERE receiver=?1 ORDER BY id DESC LIMIT 1",
+                    "s", v->name);
     if (r && state_next(r, &e)) {
         v->has_last = true;
         v->last_state = state_from(state_str(r, 0));
@@ -256,21 +254,21 @@ static bool last_of(struct state_tx *tx, struct notify_receiver *v, struct arena
     return e.code == ERR_OK;
 }
 
-static struct str channel_of(struct state_tx *tx, const struct dest *d, struct arena *a)
-{
+static struct str channel_of(struct state_tx *tx, const struct dest *d, struct arena *a) {
     if (d->declared)
         return arena_str(a, d->channel);
     struct err e = {0};
     struct str out = {NULL, 0};
-    struct state_rows *r = state_query(tx, &e, "SELECT coalesce(channel,'') FROM receivers WHERE name=?", "s", d->receiver);
+    struct state_rows *r = state_query(
+        tx, &e, "SELECT coalesce(channel,'') FROM receivers WHERE name=?", "s", d->receiver);
     if (r && state_next(r, &e))
         out = arena_str(a, state_str(r, 0));
     state_rows_free(r);
     return out;
 }
 
-bool notify_receivers(struct notify *n, struct arena *a, struct notify_receiver **out, size_t *out_n, struct err *err)
-{
+bool notify_receivers(struct notify *n, struct arena *a, struct notify_receiver **out,
+                      size_t *out_n, struct err *err) {
     struct state_tx *tx = state_begin_read(n->opt.state, err);
     if (!tx)
         return false;
@@ -283,11 +281,12 @@ bool notify_receivers(struct notify *n, struct arena *a, struct notify_receiver 
         if (!str_eq(d->id, d->receiver))
             continue; /* a receiver's first integration stands for it */
         struct str root = n->setup->root->receiver;
-        v[count] = (struct notify_receiver){.name = arena_str(a, d->receiver),
-                                            .kind = d->kind == DEST_SLACK ? STR("slack") : STR("webhook"),
-                                            .channel = channel_of(tx, d, a),
-                                            .declared = d->declared,
-                                            .is_default = !root.n || str_eq(root, d->receiver)};
+        v[count] =
+            (struct notify_receiver){.name = arena_str(a, d->receiver),
+                                     .kind = d->kind == DEST_SLACK ? STR("slack") : STR("webhook"),
+                                     .channel = channel_of(tx, d, a),
+                                     .declared = d->declared,
+                                     .is_default = !root.n || str_eq(root, d->receiver)};
         ok = last_of(tx, &v[count++], a, err);
     }
     mutex_unlock(&n->lock);
@@ -303,32 +302,33 @@ bool notify_receivers(struct notify *n, struct arena *a, struct notify_receiver 
 
 /* ---- receivers of the screen ---- */
 
-static bool check_new(const struct notify_receiver_new *r, struct err *err)
-{
-    if (r->name.n == 0 || r->name.n > NAME_BYTES_MAX || !str_is_utf8(r->name) || str_find_char(r->name, '#') != SIZE_MAX ||
-        str_find_char(r->name, '/') != SIZE_MAX)
-        return err_set(err, ERR_BAD_INPUT, "name: expected 1 to %d letters without # and /", NAME_BYTES_MAX);
+static bool check_new(const struct notify_receiver_new *r, struct err *err) {
+    if (r->name.n == 0 || r->name.n > NAME_BYTES_MAX || !str_is_utf8(r->name) ||
+        str_find_char(r->name, '#') != SIZE_MAX || str_find_char(r->name, '/') != SIZE_MAX)
+        return err_set(err, ERR_BAD_INPUT, "name: expected 1 to %d letters without # and /",
+                       NAME_BYTES_MAX);
     if (!str_eqz(r->kind, "slack") && !str_eqz(r->kind, "webhook"))
-        return err_set(err, ERR_BAD_INPUT, "kind: expected slack or webhook, found \"%.*s\"", STR_FMT(r->kind));
+        return err_set(err, ERR_BAD_INPUT, "kind: expected slack or webhook, found \"%.*s\"",
+                       STR_FMT(r->kind));
     bool https = str_starts(r->url, STR("https://")), http = str_starts(r->url, STR("http://"));
     if ((!https && !http) || r->url.n > URL_BYTES_MAX || r->url.n < 10)
-        return err_set(err, ERR_BAD_INPUT, "url: expected an address that begins with https:// or http://");
+        return err_set(err, ERR_BAD_INPUT,
+                       "url: expected an address that begins with https:// or http://");
     for (size_t i = 0; i < r->url.n; i++)
         if ((unsigned char)r->url.p[i] <= ' ')
-            return err_set(err, ERR_BAD_INPUT, "url: spaces and control characters do not belong into an address");
+            return err_set(err, ERR_BAD_INPUT,
+                           "url: spaces and control characters do not belong into an address");
     return r->channel.n <= 80 || err_set(err, ERR_BAD_INPUT, "channel: at most 80 letters");
 }
 
-static const struct notify_conf *conf_of(struct notify *n)
-{
+static const struct notify_conf *conf_of(struct notify *n) {
     mutex_lock(&n->lock);
     const struct notify_conf *c = n->conf;
     mutex_unlock(&n->lock);
     return c;
 }
 
-bool notify_receiver_add(struct notify *n, const struct notify_receiver_new *r, struct err *err)
-{
+bool notify_receiver_add(struct notify *n, const struct notify_receiver_new *r, struct err *err) {
     if (!check_new(r, err))
         return false;
     mutex_lock(&n->lock);
@@ -336,14 +336,20 @@ bool notify_receiver_add(struct notify *n, const struct notify_receiver_new *r, 
     size_t have = n->setup->n_dests;
     mutex_unlock(&n->lock);
     if (taken)
-        return err_set(err, ERR_CONFLICT, "a receiver named \"%.*s\" is there already; choose another name", STR_FMT(r->name));
+        return err_set(err, ERR_CONFLICT,
+                       "a receiver named \"%.*s\" is there already; choose another name",
+                       STR_FMT(r->name));
     if (have >= NOTIFY_RECEIVERS_MAX)
-        return err_set(err, ERR_TOO_LARGE, "there are %d receivers already, which is the limit", NOTIFY_RECEIVERS_MAX);
+        return err_set(err, ERR_TOO_LARGE, "there are %d receivers already, which is the limit",
+                       NOTIFY_RECEIVERS_MAX);
     struct state_tx *tx = state_begin(n->opt.state, err);
     if (!tx)
         return false;
-    if (!state_exec(tx, err, "INSERT INTO receivers(name,kind,url,channel,language,created_ms,created_by) VALUES(?,?,?,?,?,?,?)",
-                    "sssssis", r->name, r->kind, r->url, r->channel, n->opt.language == NOTIFY_JA ? STR("ja") : STR("en"),
+    if (!state_exec(tx, err,
+                    "INSERT INTO receivers(name,kind,url,channel,language,created_ms,created_by) "
+                    "VALUES(?,?,?,?,?,?,?)",
+                    "sssssis", r->name, r->kind, r->url, r->channel,
+                    n->opt.language == NOTIFY_JA ? STR("ja") : STR("en"),
                     clock_wall_ms(n->opt.clock), r->created_by)) {
         state_rollback(tx);
         return false;
@@ -351,8 +357,7 @@ bool notify_receiver_add(struct notify *n, const struct notify_receiver_new *r, 
     return state_commit(tx, err) && notify_reload(n, conf_of(n), err);
 }
 
-bool notify_receiver_delete(struct notify *n, struct str name, struct err *err)
-{
+bool notify_receiver_delete(struct notify *n, struct str name, struct err *err) {
     mutex_lock(&n->lock);
     const struct dest *d = setup_dest(n->setup, name);
     bool is_declared = d && d->declared;
@@ -360,7 +365,9 @@ bool notify_receiver_delete(struct notify *n, struct str name, struct err *err)
     if (!d)
         return err_set(err, ERR_NOT_FOUND, "there is no receiver named \"%.*s\"", STR_FMT(name));
     if (is_declared)
-        return err_set(err, ERR_CONFLICT, "receiver \"%.*s\" is in the configuration file: remove it there", STR_FMT(name));
+        return err_set(err, ERR_CONFLICT,
+                       "receiver \"%.*s\" is in the configuration file: remove it there",
+                       STR_FMT(name));
     struct state_tx *tx = state_begin(n->opt.state, err);
     if (!tx)
         return false;
@@ -373,22 +380,25 @@ bool notify_receiver_delete(struct notify *n, struct str name, struct err *err)
 
 /* ---- test ---- */
 
-static bool put_test(struct notify *n, struct str dest_id, struct str receiver, int64_t *out_id, struct err *err)
-{
+static bool put_test(struct notify *n, struct str dest_id, struct str receiver, int64_t *out_id,
+                     struct err *err) {
     struct label l[2] = {{STR("alertname"), STR("HinomiTest")}, {STR("severity"), STR("info")}};
     struct label t[1] = {{STR("summary"), STR("This is a test from hinomi.")}};
     struct labels ls = {l, 2}, texts = {t, 1};
     int64_t now_ms = clock_wall_ms(n->opt.clock);
-    struct alert_rec a = {.labels = &ls, .annotations = &texts, .firing = true, .starts_ms = now_ms};
+    struct alert_rec a = {
+        .labels = &ls, .annotations = &texts, .firing = true, .starts_ms = now_ms};
     struct message_alert v = {&a, true};
     struct buf body = BUF_INIT;
     char key[48];
-    (void)snprintf(key, sizeof(key), "test/%016llx%016llx", (unsigned long long)random_u64(), (unsigned long long)random_u64());
+    (void)snprintf(key, sizeof(key), "test/%016llx%016llx", (unsigned long long)random_u64(),
+                   (unsigned long long)random_u64());
     message_key(a.key, str_from(key));
     message_body(&body, &v, 1, receiver, str_from(key), ls, n->opt.public_url);
     struct state_tx *tx = state_begin(n->opt.state, err);
     struct outbox_new o = {str_from(key), dest_id, STR("test"), STR("Test"), buf_view(&body)};
-    bool ok = tx && (buf_ok(&body) || err_set(err, ERR_INTERNAL, "out of memory")) && outbox_put(tx, &o, now_ms, err);
+    bool ok = tx && (buf_ok(&body) || err_set(err, ERR_INTERNAL, "out of memory")) &&
+              outbox_put(tx, &o, now_ms, err);
     int64_t id = ok ? state_last_id(tx) : 0;
     buf_deinit(&body);
     if (!ok) {
@@ -401,13 +411,14 @@ static bool put_test(struct notify *n, struct str dest_id, struct str receiver, 
     return true;
 }
 
-static bool get_delivery(struct notify *n, int64_t id, struct arena *a, struct notify_delivery *out, struct err *err)
-{
+static bool get_delivery(struct notify *n, int64_t id, struct arena *a, struct notify_delivery *out,
+                         struct err *err) {
     struct state_tx *tx = state_begin_read(n->opt.state, err);
     if (!tx)
         return false;
     struct err e = {0};
-    struct state_rows *r = state_query(tx, &e, "SELECT " DELIVERY_COLUMNS " FROM outbox WHERE id=?", "i", id);
+    struct state_rows *r =
+        state_query(tx, &e, "SELECT " DELIVERY_COLUMNS " FROM outbox WHERE id=?", "i", id);
     bool found = r && state_next(r, &e);
     if (found)
         *out = delivery(r, a);
@@ -417,18 +428,20 @@ static bool get_delivery(struct notify *n, int64_t id, struct arena *a, struct n
         return arena_err(a, err);
     if (e.code && err)
         *err = e;
-    return found || (e.code == ERR_OK && err_set(err, ERR_NOT_FOUND, "the test is not in the outbox any more"));
+    return found || (e.code == ERR_OK &&
+                     err_set(err, ERR_NOT_FOUND, "the test is not in the outbox any more"));
 }
 
-bool notify_test(struct notify *n, struct str receiver, int64_t wait_ms, struct arena *a, struct notify_delivery *out,
-                 struct err *err)
-{
+bool notify_test(struct notify *n, struct str receiver, int64_t wait_ms, struct arena *a,
+                 struct notify_delivery *out, struct err *err) {
     mutex_lock(&n->lock);
     struct dest *d = setup_dest(n->setup, receiver);
-    struct str id = d ? arena_str(a, d->id) : (struct str){NULL, 0}, name = d ? arena_str(a, d->receiver) : id;
+    struct str id = d ? arena_str(a, d->id) : (struct str){NULL, 0},
+               name = d ? arena_str(a, d->receiver) : id;
     mutex_unlock(&n->lock);
     if (!id.n)
-        return err_set(err, ERR_NOT_FOUND, "there is no receiver named \"%.*s\"", STR_FMT(receiver));
+        return err_set(err, ERR_NOT_FOUND, "there is no receiver named \"%.*s\"",
+                       STR_FMT(receiver));
     int64_t row = 0, until = clock_mono_ms(n->opt.clock) + wait_ms;
     if (!put_test(n, id, name, &row, err))
         return false;

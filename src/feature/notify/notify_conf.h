@@ -1,5 +1,5 @@
-/* notify_conf.h - Alertmanager's grammar of `route`, `receivers`, `inhibit_rules`, `time_intervals`, `templates`
- * and `global` as option tables, and hinomi's additions (`language`).
+/* notify_conf.h - Alertmanager's grammar of `route`, `receivers`, `inhibit_rules`,
+ * `time_intervals`, `templates` and `global` as option tables, and hinomi's additions (`language`).
  * Source: https://prometheus.io/docs/alerting/latest/configuration/.
  */
 #ifndef NOTIFY_NOTIFY_CONF_H
@@ -7,7 +7,8 @@
 
 #include "model/conf.h"
 
-#define NOTIFY_RECEIVERS_MAX 64 /* each has its own sender thread, so that none waits for another */
+#define NOTIFY_RECEIVERS_MAX 64 /* each has its own sender thread, so that none waits for another  \
+                                 */
 #define NOTIFY_ROUTE_DEPTH_MAX 16
 
 enum notify_language { NOTIFY_EN, NOTIFY_JA };
@@ -56,11 +57,11 @@ struct notify_route_conf {
     struct conf_strs group_by; /* "..." : all labels */
     struct conf_strs matchers; /* a="b", a=~"b.*", also UTF-8 names in quotes */
     struct conf_pairs match, match_re;
-    struct str group_wait, group_interval, repeat_interval;       /* as written; empty: the parent's */
+    struct str group_wait, group_interval, repeat_interval; /* as written; empty: the parent's */
     int64_t group_wait_ms, group_interval_ms, repeat_interval_ms; /* -1: the parent's */
     bool continue_matching;
     struct conf_strs mute_time_intervals, active_time_intervals;
-    struct conf_list routes;   /* struct notify_route_conf */
+    struct conf_list routes; /* struct notify_route_conf */
     struct conf_source at;
 };
 struct notify_inhibit_conf {
@@ -75,7 +76,7 @@ struct notify_time_range_conf {
 struct notify_time_spec_conf {
     struct conf_list times; /* struct notify_time_range_conf */
     struct conf_strs weekdays, days_of_month, months, years;
-    struct str location;    /* IANA name */
+    struct str location; /* IANA name */
 };
 struct notify_time_interval_conf {
     struct str name;
@@ -87,7 +88,8 @@ struct notify_global_conf {
     struct str slack_api_url;
     struct notify_http_conf *http;
 };
-/* Everything of one configuration. Used as a part of the server's own table (one option a key below). */
+/* Everything of one configuration. Used as a part of the server's own table (one option a key
+ * below). */
 struct notify_conf {
     struct notify_global_conf global;
     struct notify_route_conf *route; /* NULL: all alerts to every receiver */
@@ -97,14 +99,16 @@ struct notify_conf {
     struct conf_strs templates;
 };
 
-extern const struct conf_table notify_conf_table;     /* struct notify_conf: an alertmanager.yml is one */
+extern const struct conf_table
+    notify_conf_table; /* struct notify_conf: an alertmanager.yml is one */
 extern const struct conf_table notify_global_table;
 extern const struct conf_table notify_route_table;
 extern const struct conf_table notify_receiver_table;
 extern const struct conf_table notify_inhibit_table;
 extern const struct conf_table notify_time_interval_table;
-/* Cross checks: receivers and intervals that routes name exist, names are unique, the root has a receiver and no
- * matchers ... The table's own check runs it; the server's configuration calls it on its notify_conf. */
+/* Cross checks: receivers and intervals that routes name exist, names are unique, the root has a
+ * receiver and no matchers ... The table's own check runs it; the server's configuration calls it
+ * on its notify_conf. */
 bool notify_conf_check(void *conf, struct arena *a, struct err *err);
 
 #endif

@@ -4,8 +4,7 @@
 #include "feature/notify/notify_match.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size > 16384)
         return 0;
     struct arena a = ARENA_INIT_MAX(64 << 20);

@@ -1,5 +1,6 @@
-/* notify_int.h - inside the room. One worker (the notify thread, or the test that drives it) owns router and senders
- * and holds notify.lock while it works on them; HTTP answers come back through a mailbox. */
+/* notify_int.h - inside the room. One worker (the notify thread, or the test that drives it) owns
+ * router and senders and holds notify.lock while it works on them; HTTP answers come back through a
+ * mailbox. */
 #ifndef NOTIFY_NOTIFY_INT_H
 #define NOTIFY_NOTIFY_INT_H
 
@@ -11,13 +12,13 @@
 #include "os/thread.h"
 
 #define KEY_BYTES 32
-#define NOTIFY_PACE_MS 1000               /* Slack: one message a second and channel; nobody else minds */
+#define NOTIFY_PACE_MS 1000 /* Slack: one message a second and channel; nobody else minds */
 #define NOTIFY_BACKOFF_MAX_MS (5 * 60000)
 #define NOTIFY_RETRY_AFTER_MAX_MS (3600 * 1000)
 #define NOTIFY_GIVE_UP_MS (24 * 3600 * INT64_C(1000)) /* news of yesterday is no news */
-#define NOTIFY_UNREACHABLE_MS 30000       /* then another receiver is told */
-#define NOTIFY_FOLD_MIN 5                 /* this many waiting for one Slack channel become one digest */
-#define NOTIFY_ALERTS_MAX 1000            /* in one notification; the rest is counted */
+#define NOTIFY_UNREACHABLE_MS 30000                   /* then another receiver is told */
+#define NOTIFY_FOLD_MIN 5      /* this many waiting for one Slack channel become one digest */
+#define NOTIFY_ALERTS_MAX 1000 /* in one notification; the rest is counted */
 #define NOTIFY_TITLE_BYTES 240
 #define NOTIFY_SIGNALS_BATCH 1000
 
@@ -25,7 +26,7 @@ enum dest_kind { DEST_SLACK, DEST_WEBHOOK };
 
 /* One integration of a receiver: a queue of its own. */
 struct dest {
-    struct str id;       /* "name", or "name#1" for its second integration: outbox.receiver */
+    struct str id; /* "name", or "name#1" for its second integration: outbox.receiver */
     struct str receiver, fallback;
     enum dest_kind kind;
     bool declared, send_resolved;
@@ -43,8 +44,8 @@ struct dest {
 
 struct route {
     struct notify_matchers matchers;
-    struct str id;            /* the path of matchers down to here: part of a group's key */
-    struct str receiver;      /* empty: all */
+    struct str id;       /* the path of matchers down to here: part of a group's key */
+    struct str receiver; /* empty: all */
     struct conf_strs group_by;
     bool group_all, go_on;
     int64_t wait_ms, interval_ms, repeat_ms;
@@ -78,9 +79,9 @@ struct ngroup {
     struct labels *labels;
     int64_t due_ms, told_ms; /* told_ms 0: nothing was told yet */
     int64_t sequence;
-    struct map told;         /* keys of alerts told as firing */
-    struct map members;      /* key -> struct alert_rec * */
-    bool dirty;              /* to be written in this transaction */
+    struct map told;    /* keys of alerts told as firing */
+    struct map members; /* key -> struct alert_rec * */
+    bool dirty;         /* to be written in this transaction */
 };
 
 struct mail { /* what came of a request */
@@ -102,8 +103,8 @@ struct mailbox {
 
 struct notify {
     struct notify_options opt;
-    struct arena own; /* copies of what opt borrows */
-    struct mutex lock; /* setup, router, dests' running state */
+    struct arena own;      /* copies of what opt borrows */
+    struct mutex lock;     /* setup, router, dests' running state */
     struct cond attempted; /* an attempt was recorded: notify_test waits */
     const struct notify_conf *conf;
     struct setup *setup;
@@ -120,25 +121,29 @@ struct notify {
 struct setup *setup_new(struct notify *n, const struct notify_conf *conf, struct err *err) MUST_USE;
 void setup_free(struct setup *s);
 struct dest *setup_dest(struct setup *s, struct str id);
-/* Calls fn for each route that takes the labels (Alertmanager's rules: the deepest, siblings after `continue`). */
-bool setup_route(const struct setup *s, struct labels ls, bool (*fn)(void *arg, const struct route *r), void *arg);
+/* Calls fn for each route that takes the labels (Alertmanager's rules: the deepest, siblings after
+ * `continue`). */
+bool setup_route(const struct setup *s, struct labels ls,
+                 bool (*fn)(void *arg, const struct route *r), void *arg);
 
 /* router.c */
 void router_clear(struct notify *n);
 bool router_pass(struct notify *n, int64_t now_ms, struct err *err) MUST_USE;
 int64_t router_next_due(const struct notify *n); /* wall ms; INT64_MAX: none */
 
-/* outbox.c: SQL over outbox and outbox_attempts, inside the caller's transaction where tx is given */
+/* outbox.c: SQL over outbox and outbox_attempts, inside the caller's transaction where tx is given
+ */
 struct outbox_new {
     struct str key, receiver, kind, title, body;
 };
-bool outbox_put(struct state_tx *tx, const struct outbox_new *o, int64_t now_ms, struct err *err) MUST_USE;
+bool outbox_put(struct state_tx *tx, const struct outbox_new *o, int64_t now_ms,
+                struct err *err) MUST_USE;
 struct outbox_row {
     int64_t id, attempts, created_ms, next_attempt_ms;
     struct str key, kind, title, body; /* in the arena */
 };
-bool outbox_head(struct notify *n, const struct dest *d, struct arena *a, struct outbox_row *out, bool *out_found,
-                 struct err *err) MUST_USE;
+bool outbox_head(struct notify *n, const struct dest *d, struct arena *a, struct outbox_row *out,
+                 bool *out_found, struct err *err) MUST_USE;
 bool outbox_fold(struct notify *n, const struct dest *d, int64_t now_ms, struct err *err) MUST_USE;
 enum outcome { OUTCOME_SENT, OUTCOME_LATER, OUTCOME_FAILED };
 struct outbox_mark {
@@ -156,9 +161,10 @@ bool outbox_prune(struct notify *n, int64_t now_ms, struct err *err) MUST_USE;
 void outbox_count(struct notify *n);
 
 /* sender.c */
-size_t sender_pass(struct notify *n);  /* starts what is due */
+size_t sender_pass(struct notify *n);    /* starts what is due */
 size_t sender_collect(struct notify *n); /* records what came back */
-int64_t sender_next_due_ms(struct notify *n, int64_t now_ms); /* how long until there may be something to start */
+int64_t sender_next_due_ms(struct notify *n,
+                           int64_t now_ms); /* how long until there may be something to start */
 struct mailbox *mailbox_new(void);
 void mailbox_unref(struct mailbox *b);
 
@@ -169,16 +175,18 @@ struct message_alert {
     bool firing;
 };
 /* Alertmanager's webhook JSON (version 4), which is also what the outbox keeps. */
-void message_body(struct buf *out, const struct message_alert *v, size_t n, struct str receiver, struct str group_key,
-                  struct labels group_labels, struct str external_url);
+void message_body(struct buf *out, const struct message_alert *v, size_t n, struct str receiver,
+                  struct str group_key, struct labels group_labels, struct str external_url);
 void message_title(char out[NOTIFY_TITLE_BYTES], const struct message_alert *v, size_t n);
 void message_webhook(struct buf *out, struct str body, int64_t max_alerts);
 struct slack_look {
     enum notify_language language;
     struct str public_url, channel, username, icon_emoji, icon_url;
 };
-bool slack_render(struct buf *out, struct str kind, struct str body, const struct slack_look *look, struct err *err) MUST_USE;
-/* Copies s into b with &, < and > escaped, at most `room` bytes, cut between characters with an ellipsis. */
+bool slack_render(struct buf *out, struct str kind, struct str body, const struct slack_look *look,
+                  struct err *err) MUST_USE;
+/* Copies s into b with &, < and > escaped, at most `room` bytes, cut between characters with an
+ * ellipsis. */
 void slack_escape(struct buf *b, struct str s, size_t room);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "codec/conf_yaml.h"
 #include "codec/json.h"
+#include "feature/notify/notify_int.h"
 #include "feature/notify/receiver_testlib.h"
 #include "os/clock.h"
 #include "os/file.h"
@@ -30,39 +31,44 @@ struct bench {
     char url[3][96];
 };
 
-static void start(struct bench *b)
-{
+static void start(struct bench *b) {
     struct err err = {0};
     b->state = state_open(b->path, &b->clock, &err);
     assert_non_null(b->state);
-    struct notify_options opt = {.state = b->state, .http = b->http, .clock = &b->clock, .manual = true, .pace_ms = 1000,
+    struct notify_options opt = {.state = b->state,
+                                 .http = b->http,
+                                 .clock = &b->clock,
+                                 .manual = true,
+                                 .pace_ms = 1000,
                                  .public_url = STR("http://hinomi.example:11900")};
     b->n = notify_new(&opt, &err);
     if (!b->n)
         fail_msg("%s", err.message);
 }
 
-static int setup(void **arg)
-{
+static int setup(void **arg) {
     struct bench *b = calloc(1, sizeof(*b));
     struct err err = {0};
     snprintf(b->dir, sizeof(b->dir), "/tmp/hinomi-notify-XXXXXX");
     assert_non_null(mkdtemp(b->dir));
     snprintf(b->path, sizeof(b->path), "%s/state.db", b->dir);
-    b->manual = (struct clock_manual){.wall_ns = INT64_C(1700000000) * 1000000000, .mono_ns = INT64_C(1000000000)};
+    b->manual = (struct clock_manual){.wall_ns = INT64_C(1700000000) * 1000000000,
+                                      .mono_ns = INT64_C(1000000000)};
     b->clock = clock_manual_view(&b->manual);
     b->http = http_client_new(&err);
     assert_non_null(b->http);
     b->out = receiver_double_new(0);
     for (int i = 0; i < 3; i++)
-        snprintf(b->url[i], sizeof(b->url[i]), "http://127.0.0.1:%u%s", receiver_double_port(b->out),
-                 i == 0 ? "/services/T/B/secret" : i == 1 ? "/hook1" : "/hook2");
+        snprintf(b->url[i], sizeof(b->url[i]), "http://127.0.0.1:%u%s",
+                 receiver_double_port(b->out),
+                 i == 0   ? "/services/T/B/secret"
+                 : i == 1 ? "/hook1"
+                          : "/hook2");
     start(b);
     *arg = b;
     return 0;
 }
-static int teardown(void **arg)
-{
+static int teardown(void **arg) {
     struct bench *b = *arg;
     struct err err = {0};
     notify_free(b->n);
@@ -75,8 +81,7 @@ static int teardown(void **arg)
     return 0;
 }
 
-static void load(struct bench *b, const char *yaml)
-{
+static void load(struct bench *b, const char *yaml) {
     struct err err = {0};
     struct conf_env env = {0};
     struct conf_diags d = {.arena = &b->conf_arena};
@@ -90,52 +95,52 @@ static void load(struct bench *b, const char *yaml)
         }
     }
     memset(&b->conf, 0, sizeof(b->conf));
-    if (!conf_yaml_decode(buf_view(&text), "am.yml", &notify_conf_table, &env, &b->conf_arena, &b->conf, &d))
+    if (!conf_yaml_decode(buf_view(&text), "am.yml", &notify_conf_table, &env, &b->conf_arena,
+                          &b->conf, &d))
         fail_msg("%u:%u %s", d.v[0].line, d.v[0].column, d.v[0].message);
     buf_deinit(&text);
     if (!notify_reload(b->n, &b->conf, &err))
         fail_msg("%s", err.message);
 }
 
-static void put_signal(struct state *s, int64_t at_ms, const char *kind, const char *labels, const char *summary)
-{
+static void put_signal(struct state *s, int64_t at_ms, const char *kind, const char *labels,
+                       const char *summary) {
     struct err err = {0};
     char key[33], texts[512];
     uint64_t h = 5381;
     for (const char *p = labels; *p; p++)
         h = h * 33 + (unsigned char)*p;
     snprintf(key, sizeof(key), "%016llx%016llx", (unsigned long long)h, (unsigned long long)h);
-    snprintf(texts, sizeof(texts), "{summary=\"%s\", summary_ja=\"日本語 %s\", runbook=\"do this\"}", summary, summary);
+    snprintf(texts, sizeof(texts),
+             "{summary=\"%s\", summary_ja=\"日本語 %s\", runbook=\"do this\"}", summary, summary);
     struct state_tx *tx = state_begin(s, &err);
     assert_non_null(tx);
     if (!state_exec(tx, &err,
-                    "INSERT INTO signals(at_ms,source,kind,alert_key,labels,annotations,value,starts_ms,ends_ms,generator_url,"
+                    "INSERT INTO "
+                    "signals(at_ms,source,kind,alert_key,labels,annotations,value,starts_ms,ends_"
+                    "ms,generator_url,"
                     "body) VALUES(?,'rule',?,?,?,?,'0.5',?,?,'http://g','{}')",
-                    "issssii", at_ms, str_from(kind), str_from(key), str_from(labels), str_from(texts), at_ms,
-                    strcmp(kind, "resolved") == 0 ? at_ms : (int64_t)0))
+                    "issssii", at_ms, str_from(kind), str_from(key), str_from(labels),
+                    str_from(texts), at_ms, strcmp(kind, "resolved") == 0 ? at_ms : (int64_t)0))
         fail_msg("%s", err.message);
     assert_true(state_commit(tx, &err));
 }
-static void signal_now(struct bench *b, const char *kind, const char *labels, const char *summary)
-{
+static void signal_now(struct bench *b, const char *kind, const char *labels, const char *summary) {
     put_signal(b->state, b->manual.wall_ns / 1000000, kind, labels, summary);
 }
 
-static void route(struct bench *b)
-{
+static void route(struct bench *b) {
     struct err err = {0};
     if (!notify_run_router(b->n, &err))
         fail_msg("%s", err.message);
 }
-static void later(struct bench *b, int64_t seconds)
-{
+static void later(struct bench *b, int64_t seconds) {
     clock_manual_advance(&b->manual, DUR_S(seconds));
     route(b);
     (void)notify_run_senders(b->n);
 }
 
-static size_t outbox(struct bench *b, struct notify_delivery *first)
-{
+static size_t outbox(struct bench *b, struct notify_delivery *first) {
     struct arena a = ARENA_INIT;
     struct notify_delivery *v;
     struct err err = {0};
@@ -155,18 +160,21 @@ static size_t outbox(struct bench *b, struct notify_delivery *first)
     return n;
 }
 
-static bool has(struct str body, const char *what) { return str_find(body, str_from(what)) != SIZE_MAX; }
+static bool has(struct str body, const char *what) {
+    return str_find(body, str_from(what)) != SIZE_MAX;
+}
 
 #define ALL_TO_HOOK1 "receivers: [{name: ops, webhook_configs: [{url: URL1}]}]\n"
 
-static void test_group_wait_resolve_repeat(void **arg)
-{
+static void test_group_wait_resolve_repeat(void **arg) {
     struct bench *b = *arg;
     load(b, ALL_TO_HOOK1);
-    signal_now(b, "firing", "{alertname=\"Disk\", instance=\"a\", severity=\"critical\"}", "a is full");
+    signal_now(b, "firing", "{alertname=\"Disk\", instance=\"a\", severity=\"critical\"}",
+               "a is full");
     later(b, 0);
     assert_int_equal(receiver_double_count(b->out, "/hook1"), 0); /* it waits for its kind */
-    signal_now(b, "firing", "{alertname=\"Disk\", instance=\"b\", severity=\"critical\"}", "b is full");
+    signal_now(b, "firing", "{alertname=\"Disk\", instance=\"b\", severity=\"critical\"}",
+               "b is full");
     later(b, 9);
     assert_int_equal(receiver_double_count(b->out, "/hook1"), 0);
     later(b, 1);
@@ -186,7 +194,8 @@ static void test_group_wait_resolve_repeat(void **arg)
     assert_true(str_eqz(jsonr_get_str(r, "externalURL"), "http://hinomi.example:11900"));
     jsonr_free(doc);
     /* one is over: told after group_interval, once */
-    signal_now(b, "resolved", "{alertname=\"Disk\", instance=\"a\", severity=\"critical\"}", "a is full");
+    signal_now(b, "resolved", "{alertname=\"Disk\", instance=\"a\", severity=\"critical\"}",
+               "a is full");
     later(b, 60);
     assert_int_equal(receiver_double_count(b->out, "/hook1"), 1);
     later(b, 240);
@@ -197,7 +206,8 @@ static void test_group_wait_resolve_repeat(void **arg)
     assert_int_equal(receiver_double_count(b->out, "/hook1"), 2);
     later(b, 3 * 3600 + 1);
     assert_int_equal(receiver_double_count(b->out, "/hook1"), 3);
-    signal_now(b, "resolved", "{alertname=\"Disk\", instance=\"b\", severity=\"critical\"}", "b is full");
+    signal_now(b, "resolved", "{alertname=\"Disk\", instance=\"b\", severity=\"critical\"}",
+               "b is full");
     later(b, 300);
     assert_int_equal(receiver_double_count(b->out, "/hook1"), 4);
     struct notify_delivery d;
@@ -208,8 +218,7 @@ static void test_group_wait_resolve_repeat(void **arg)
     assert_int_equal(outbox(b, NULL), 4); /* silence */
 }
 
-static void test_over_before_told(void **arg)
-{
+static void test_over_before_told(void **arg) {
     struct bench *b = *arg;
     load(b, ALL_TO_HOOK1);
     signal_now(b, "firing", "{alertname=\"Blip\"}", "x");
@@ -220,8 +229,7 @@ static void test_over_before_told(void **arg)
     assert_int_equal(outbox(b, NULL), 0);
 }
 
-static void test_restart_between(void **arg)
-{
+static void test_restart_between(void **arg) {
     struct bench *b = *arg;
     load(b, ALL_TO_HOOK1);
     signal_now(b, "firing", "{alertname=\"Disk\"}", "x");
@@ -243,17 +251,20 @@ static void test_restart_between(void **arg)
     assert_int_equal(receiver_double_count(b->out, "/hook1"), 2);
 }
 
-static void test_routes_and_inhibition(void **arg)
-{
+static void test_routes_and_inhibition(void **arg) {
     struct bench *b = *arg;
     load(b, "route:\n  receiver: rest\n  group_by: [alertname]\n  group_wait: 0s\n  routes:\n"
-            "  - matchers: ['severity=\"critical\"', 'team=~\"a|b\"']\n    receiver: pager\n    continue: true\n"
+            "  - matchers: ['severity=\"critical\"', 'team=~\"a|b\"']\n    receiver: pager\n    "
+            "continue: true\n"
             "  - match: {severity: critical}\n    receiver: rest\n    group_by: ['...']\n"
             "receivers:\n- {name: rest, webhook_configs: [{url: URL1, send_resolved: false}]}\n"
             "- {name: pager, webhook_configs: [{url: URL2, max_alerts: 1}]}\n"
-            "inhibit_rules:\n- source_matchers: [alertname=HostDown]\n  target_matchers: ['severity=~\".+\"']\n  equal: [instance]\n");
-    signal_now(b, "firing", "{alertname=\"X\", severity=\"critical\", team=\"a\", instance=\"1\"}", "x1");
-    signal_now(b, "firing", "{alertname=\"X\", severity=\"critical\", team=\"a\", instance=\"2\"}", "x2");
+            "inhibit_rules:\n- source_matchers: [alertname=HostDown]\n  target_matchers: "
+            "['severity=~\".+\"']\n  equal: [instance]\n");
+    signal_now(b, "firing", "{alertname=\"X\", severity=\"critical\", team=\"a\", instance=\"1\"}",
+               "x1");
+    signal_now(b, "firing", "{alertname=\"X\", severity=\"critical\", team=\"a\", instance=\"2\"}",
+               "x2");
     signal_now(b, "firing", "{alertname=\"Y\", severity=\"warning\", instance=\"1\"}", "y");
     for (int i = 0; i < 5; i++)
         later(b, 2);
@@ -269,11 +280,11 @@ static void test_routes_and_inhibition(void **arg)
     signal_now(b, "resolved", "{alertname=\"HostDown\", instance=\"9\"}", "down");
     for (int i = 0; i < 5; i++)
         later(b, 301);
-    assert_int_equal(receiver_double_count(b->out, "/hook1"), 5); /* now it is; resolves are not wanted here */
+    assert_int_equal(receiver_double_count(b->out, "/hook1"),
+                     5); /* now it is; resolves are not wanted here */
 }
 
-static void test_later_and_retry_after(void **arg)
-{
+static void test_later_and_retry_after(void **arg) {
     struct bench *b = *arg;
     load(b, ALL_TO_HOOK1);
     receiver_double_fail(b->out, "/hook1", 1, 429, "slow", "7");
@@ -298,11 +309,32 @@ static void test_later_and_retry_after(void **arg)
     assert_int_equal(d.attempts, 3);
 }
 
-#define TWO "receivers:\n- {name: chat, slack_configs: [{api_url: URL0}]}\n- {name: hook, webhook_configs: [{url: URL1}]}\n" \
-            "route: {receiver: chat, group_by: [alertname], group_wait: 0s}\n"
+/* After a restart the backoff is known from the outbox: the thread must not spin until it is over.
+ */
+static void test_waiting_row_after_restart_sleeps(void **arg) {
+    struct bench *b = *arg;
+    load(b, ALL_TO_HOOK1);
+    receiver_double_fail(b->out, "/hook1", 1, 429, "slow", "60");
+    signal_now(b, "firing", "{alertname=\"Disk\"}", "x");
+    later(b, 0);
+    later(b, 10);
+    notify_free(b->n);
+    state_close(b->state);
+    start(b);
+    load(b, ALL_TO_HOOK1);
+    assert_int_equal(notify_run_senders(b->n), 0);
+    int64_t wait = sender_next_due_ms(b->n, b->manual.wall_ns / 1000000);
+    assert_true(wait > 50000 && wait <= 60000);
+    later(b, 60);
+    assert_int_equal(receiver_double_count(b->out, "/hook1"), 1);
+}
 
-static void test_permanent_failure_rings_elsewhere(void **arg)
-{
+#define TWO                                                                                        \
+    "receivers:\n- {name: chat, slack_configs: [{api_url: URL0}]}\n- {name: hook, "                \
+    "webhook_configs: [{url: URL1}]}\n"                                                            \
+    "route: {receiver: chat, group_by: [alertname], group_wait: 0s}\n"
+
+static void test_permanent_failure_rings_elsewhere(void **arg) {
     struct bench *b = *arg;
     load(b, TWO);
     receiver_double_fail(b->out, "/services", 1, 404, "no_service", NULL);
@@ -320,15 +352,16 @@ static void test_permanent_failure_rings_elsewhere(void **arg)
     arena_deinit(&a);
     for (int i = 0; i < 4; i++)
         later(b, 2);
-    assert_int_equal(receiver_double_count(b->out, "/hook1"), 2); /* that it fails, and what it should have told */
+    assert_int_equal(receiver_double_count(b->out, "/hook1"),
+                     2); /* that it fails, and what it should have told */
     assert_true(has(receiver_double_body(b->out, "/hook1", 0), "HinomiReceiverFails"));
     assert_true(has(receiver_double_body(b->out, "/hook1", 1), "the disk is full"));
 }
 
-static void test_outage_delays_nobody_and_is_told(void **arg)
-{
+static void test_outage_delays_nobody_and_is_told(void **arg) {
     struct bench *b = *arg;
-    load(b, "receivers:\n- {name: chat, slack_configs: [{api_url: URL0}]}\n- {name: hook, webhook_configs: [{url: URL1}]}\n");
+    load(b, "receivers:\n- {name: chat, slack_configs: [{api_url: URL0}]}\n- {name: hook, "
+            "webhook_configs: [{url: URL1}]}\n");
     receiver_double_fail(b->out, "/services", 1000, 500, "rollup_error", NULL);
     signal_now(b, "firing", "{alertname=\"Disk\"}", "x");
     later(b, 0);
@@ -344,8 +377,7 @@ static void test_outage_delays_nobody_and_is_told(void **arg)
     assert_true(tries >= 4 && tries <= 10); /* backing off */
 }
 
-static void test_many_become_a_digest(void **arg)
-{
+static void test_many_become_a_digest(void **arg) {
     struct bench *b = *arg;
     load(b, TWO);
     for (int i = 0; i < 40; i++) {
@@ -356,7 +388,8 @@ static void test_many_become_a_digest(void **arg)
     for (int i = 0; i < 10; i++)
         later(b, 1);
     assert_true(receiver_double_count(b->out, "/services") <= 3);
-    assert_true(has(receiver_double_body(b->out, "/services", 0), "40 notifications in one message"));
+    assert_true(
+        has(receiver_double_body(b->out, "/services", 0), "40 notifications in one message"));
     assert_true(has(receiver_double_body(b->out, "/services", 0), "&lt;it&gt; &amp; broke"));
     struct notify_delivery d;
     assert_int_equal(outbox(b, &d), 41);
@@ -364,15 +397,15 @@ static void test_many_become_a_digest(void **arg)
     assert_int_equal(receiver_double_refused(b->out, 400), 0);
     struct err err = {0};
     struct state_tx *tx = state_begin_read(b->state, &err);
-    struct state_rows *r = state_query(tx, &err, "SELECT count(*) FROM outbox WHERE state<>'delivered'", "");
+    struct state_rows *r =
+        state_query(tx, &err, "SELECT count(*) FROM outbox WHERE state<>'delivered'", "");
     assert_true(state_next(r, &err));
     assert_int_equal(state_int(r, 0), 0);
     state_rows_free(r);
     state_rollback(tx);
 }
 
-static void test_storm(void **arg)
-{
+static void test_storm(void **arg) {
     struct bench *b = *arg;
     load(b, TWO);
     for (int i = 0; i < 1500; i++) {
@@ -388,12 +421,14 @@ static void test_storm(void **arg)
     assert_int_equal(receiver_double_refused(b->out, 400), 0);
 }
 
-static void test_slack_message(void **arg)
-{
+static void test_slack_message(void **arg) {
     struct bench *b = *arg;
-    load(b, "receivers: [{name: chat, language: ja, slack_configs: [{api_url: URL0, channel: '#ops'}]}]\n"
+    load(b, "receivers: [{name: chat, language: ja, slack_configs: [{api_url: URL0, channel: "
+            "'#ops'}]}]\n"
             "route: {receiver: chat, group_by: [alertname], group_wait: 0s}\n");
-    signal_now(b, "firing", "{alertname=\"Disk\", instance=\"web1\", mountpoint=\"/\", severity=\"warning\"}", "<b>&");
+    signal_now(b, "firing",
+               "{alertname=\"Disk\", instance=\"web1\", mountpoint=\"/\", severity=\"warning\"}",
+               "<b>&");
     later(b, 0);
     struct str body = receiver_double_body(b->out, "/services", 0);
     assert_true(has(body, "日本語 &lt;b&gt;&amp;"));
@@ -404,14 +439,15 @@ static void test_slack_message(void **arg)
     assert_true(has(body, "#f9a825"));
     assert_true(has(body, "\"channel\":\"#ops\""));
     assert_true(has(body, "<!date^1700000000^"));
-    signal_now(b, "resolved", "{alertname=\"Disk\", instance=\"web1\", mountpoint=\"/\", severity=\"warning\"}", "<b>&");
+    signal_now(b, "resolved",
+               "{alertname=\"Disk\", instance=\"web1\", mountpoint=\"/\", severity=\"warning\"}",
+               "<b>&");
     later(b, 301);
     assert_true(has(receiver_double_body(b->out, "/services", 1), "#2e7d32"));
     assert_true(has(receiver_double_body(b->out, "/services", 1), "復旧"));
 }
 
-static void test_huge_texts_stay_within_limits(void **arg)
-{
+static void test_huge_texts_stay_within_limits(void **arg) {
     struct bench *b = *arg;
     load(b, TWO);
     struct buf labels = BUF_INIT;
@@ -427,11 +463,11 @@ static void test_huge_texts_stay_within_limits(void **arg)
     assert_true(str_is_utf8(receiver_double_body(b->out, "/services", 0)));
 }
 
-static void test_receivers_of_the_screen(void **arg)
-{
+static void test_receivers_of_the_screen(void **arg) {
     struct bench *b = *arg;
     struct err err = {0};
-    struct notify_receiver_new r = {STR("team"), STR("slack"), str_from(b->url[0]), STR("#ops"), STR("me")};
+    struct notify_receiver_new r = {STR("team"), STR("slack"), str_from(b->url[0]), STR("#ops"),
+                                    STR("me")};
     signal_now(b, "firing", "{alertname=\"Early\"}", "before anybody listened");
     later(b, 20);
     assert_int_equal(outbox(b, NULL), 0);
@@ -450,7 +486,8 @@ static void test_receivers_of_the_screen(void **arg)
     size_t n;
     assert_true(notify_receivers(b->n, &a, &v, &n, &err));
     assert_int_equal(n, 1);
-    assert_true(!v[0].declared && v[0].is_default && str_eqz(v[0].channel, "#ops") && !v[0].has_last);
+    assert_true(!v[0].declared && v[0].is_default && str_eqz(v[0].channel, "#ops") &&
+                !v[0].has_last);
     later(b, 61); /* what rings while nobody was there is told to the first who comes */
     assert_int_equal(receiver_double_count(b->out, "/services"), 1);
     struct notify_delivery d = {0};
@@ -465,7 +502,8 @@ static void test_receivers_of_the_screen(void **arg)
     assert_int_equal(d.state, NOTIFY_FAILED);
     assert_true(has(d.last_error, "administrator"));
     arena_deinit(&a);
-    /* a restart keeps it; the configuration's receiver of the same name wins and cannot be deleted here */
+    /* a restart keeps it; the configuration's receiver of the same name wins and cannot be deleted
+     * here */
     load(b, "receivers: [{name: team, webhook_configs: [{url: URL1}]}]\n");
     assert_false(notify_receiver_delete(b->n, STR("team"), &err));
     assert_int_equal(err.code, ERR_CONFLICT);
@@ -477,10 +515,9 @@ static void test_receivers_of_the_screen(void **arg)
 
 /* ---- kill -9 ---- */
 
-/* The child makes alerts, says each one after its commit, and delivers; with `drain` it makes none and ends when
- * nothing waits. */
-static int child(const char *path, const char *url, bool drain, int64_t first)
-{
+/* The child makes alerts, says each one after its commit, and delivers; with `drain` it makes none
+ * and ends when nothing waits. */
+static int child(const char *path, const char *url, bool drain, int64_t first) {
     struct err err = {0};
     struct state *s = state_open(path, clock_system(), &err);
     struct http_client *http = http_client_new(&err);
@@ -489,8 +526,10 @@ static int child(const char *path, const char *url, bool drain, int64_t first)
     struct notify_options opt = {.state = s, .http = http, .clock = clock_system(), .pace_ms = 1};
     struct notify *n = notify_new(&opt, &err);
     char yaml[512];
-    snprintf(yaml, sizeof(yaml), "receivers: [{name: hook, webhook_configs: [{url: '%s'}]}]\n"
-                                 "route: {receiver: hook, group_by: [alertname], group_wait: 0s}\n", url);
+    snprintf(yaml, sizeof(yaml),
+             "receivers: [{name: hook, webhook_configs: [{url: '%s'}]}]\n"
+             "route: {receiver: hook, group_by: [alertname], group_wait: 0s}\n",
+             url);
     struct arena a = ARENA_INIT;
     struct conf_env env = {0};
     struct conf_diags d = {.arena = &a};
@@ -510,8 +549,10 @@ static int child(const char *path, const char *url, bool drain, int64_t first)
     for (int i = 0; i < 20000; i++) {
         struct state_tx *tx = state_begin_read(s, &err);
         struct state_rows *r = tx ? state_query(tx, &err,
-                                                "SELECT (SELECT count(*) FROM signals WHERE consumed_ms IS NULL) + (SELECT count(*) FROM "
-                                                "outbox WHERE state<>'delivered') + (SELECT count(*) FROM notify_groups WHERE told_ms=0)",
+                                                "SELECT (SELECT count(*) FROM signals WHERE "
+                                                "consumed_ms IS NULL) + (SELECT count(*) FROM "
+                                                "outbox WHERE state<>'delivered') + (SELECT "
+                                                "count(*) FROM notify_groups WHERE told_ms=0)",
                                                 "")
                                   : NULL;
         int64_t left = r && state_next(r, &err) ? state_int(r, 0) : 1;
@@ -528,8 +569,7 @@ static int child(const char *path, const char *url, bool drain, int64_t first)
     return 0;
 }
 
-static int64_t run_child(struct bench *b, bool drain, int64_t first)
-{
+static int64_t run_child(struct bench *b, bool drain, int64_t first) {
     int p[2];
     char number[32];
     snprintf(number, sizeof(number), "%lld", (long long)first);
@@ -540,7 +580,8 @@ static int64_t run_child(struct bench *b, bool drain, int64_t first)
         (void)dup2(p[1], 1);
         close(p[0]);
         close(p[1]);
-        execl("/proc/self/exe", "notify_test", "--child", b->path, b->url[1], drain ? "drain" : "make", number, (char *)NULL);
+        execl("/proc/self/exe", "notify_test", "--child", b->path, b->url[1],
+              drain ? "drain" : "make", number, (char *)NULL);
         _exit(9);
     }
     close(p[1]);
@@ -566,8 +607,7 @@ static int64_t run_child(struct bench *b, bool drain, int64_t first)
     return last;
 }
 
-static void test_kill_9(void **arg)
-{
+static void test_kill_9(void **arg) {
     struct bench *b = *arg;
     const char *cycles = getenv("HINOMI_KILL_CYCLES"); /* more of them in the long run */
     uint64_t kills = 15;
@@ -599,14 +639,14 @@ static void test_kill_9(void **arg)
     }
     state_rows_free(r);
     state_rollback(tx);
-    print_message("%zu alerts, %zu messages, %zu twice, %llu kills\n", made, got, duplicates, (unsigned long long)kills);
+    print_message("%zu alerts, %zu messages, %zu twice, %llu kills\n", made, got, duplicates,
+                  (unsigned long long)kills);
     assert_true(made >= kills);
     assert_int_equal(got, made + duplicates); /* nothing came from nowhere */
     assert_true(duplicates <= kills);
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc == 6 && strcmp(argv[1], "--child") == 0) {
         int64_t first = 0;
         (void)str_to_i64(str_from(argv[5]), &first);
@@ -614,10 +654,20 @@ int main(int argc, char **argv)
     }
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_group_wait_resolve_repeat), T(test_over_before_told), T(test_restart_between), T(test_routes_and_inhibition),
-        T(test_later_and_retry_after), T(test_permanent_failure_rings_elsewhere), T(test_outage_delays_nobody_and_is_told),
-        T(test_many_become_a_digest), T(test_storm), T(test_slack_message), T(test_huge_texts_stay_within_limits),
-        T(test_receivers_of_the_screen), T(test_kill_9),
+        T(test_group_wait_resolve_repeat),
+        T(test_over_before_told),
+        T(test_restart_between),
+        T(test_routes_and_inhibition),
+        T(test_later_and_retry_after),
+        T(test_waiting_row_after_restart_sleeps),
+        T(test_permanent_failure_rings_elsewhere),
+        T(test_outage_delays_nobody_and_is_told),
+        T(test_many_become_a_digest),
+        T(test_storm),
+        T(test_slack_message),
+        T(test_huge_texts_stay_within_limits),
+        T(test_receivers_of_the_screen),
+        T(test_kill_9),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

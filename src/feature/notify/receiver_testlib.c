@@ -29,8 +29,7 @@ struct receiver_double {
     int64_t pace_ms;
 };
 
-static size_t chars(struct str s)
-{
+static size_t chars(struct str s) {
     size_t n = 0;
     for (size_t i = 0; i < s.n; i++)
         n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
@@ -38,27 +37,28 @@ static size_t chars(struct str s)
 }
 
 /* NULL: fine; else Slack's word for what is wrong. */
-static const char *check_blocks(const struct jsonr *blocks)
-{
+static const char *check_blocks(const struct jsonr *blocks) {
     if (jsonr_len(blocks) > 50)
         return "invalid_blocks";
     for (size_t i = 0; i < jsonr_len(blocks); i++) {
         const struct jsonr *b = jsonr_at(blocks, i);
-        struct str type = jsonr_get_str(b, "type"), text = jsonr_get_str(jsonr_get(b, "text"), "text");
-        if (!str_eqz(type, "section") && !str_eqz(type, "header") && !str_eqz(type, "context") && !str_eqz(type, "divider"))
+        struct str type = jsonr_get_str(b, "type"),
+                   text = jsonr_get_str(jsonr_get(b, "text"), "text");
+        if (!str_eqz(type, "section") && !str_eqz(type, "header") && !str_eqz(type, "context") &&
+            !str_eqz(type, "divider"))
             return "invalid_blocks";
         if (str_eqz(type, "section") && (text.n == 0 || chars(text) > 3000))
             return "invalid_blocks";
         if (str_eqz(type, "header") && (text.n == 0 || chars(text) > 150))
             return "invalid_blocks";
-        if (str_eqz(type, "context") && (jsonr_len(jsonr_get(b, "elements")) == 0 || jsonr_len(jsonr_get(b, "elements")) > 10))
+        if (str_eqz(type, "context") &&
+            (jsonr_len(jsonr_get(b, "elements")) == 0 || jsonr_len(jsonr_get(b, "elements")) > 10))
             return "invalid_blocks";
     }
     return NULL;
 }
 
-static const char *check_slack(struct str body)
-{
+static const char *check_slack(struct str body) {
     struct err e;
     struct jsonr_doc *doc = jsonr_parse(body, &e);
     if (!doc)
@@ -78,15 +78,13 @@ static const char *check_slack(struct str body)
     return wrong;
 }
 
-static void answer(struct receiver_double *d, struct http_res *res, int status, const char *body)
-{
+static void answer(struct receiver_double *d, struct http_res *res, int status, const char *body) {
     res->status = status;
     buf_putz(&res->body, body);
     d->refused[status]++;
 }
 
-static bool planned(struct receiver_double *d, struct http_req *r, struct http_res *res)
-{
+static bool planned(struct receiver_double *d, struct http_req *r, struct http_res *res) {
     for (size_t i = 0; i < d->n_plan; i++) {
         struct planned *p = &d->plan[i];
         if (p->left == 0 || !str_starts(r->path, str_from(p->path)))
@@ -100,8 +98,7 @@ static bool planned(struct receiver_double *d, struct http_req *r, struct http_r
     return false;
 }
 
-static void handle(void *self, struct http_req *r, struct http_res *res)
-{
+static void handle(void *self, struct http_req *r, struct http_res *res) {
     struct receiver_double *d = self;
     bool slack = str_starts(r->path, STR("/services/"));
     int64_t now = clock_mono_ms(clock_system());
@@ -143,16 +140,18 @@ static void handle(void *self, struct http_req *r, struct http_res *res)
     mutex_unlock(&d->lock);
 }
 
-struct receiver_double *receiver_double_new(int64_t pace_ms)
-{
+struct receiver_double *receiver_double_new(int64_t pace_ms) {
     struct receiver_double *d = calloc(1, sizeof(*d));
     static struct http_route routes[1];
     struct err err = {0};
     assert(d);
     mutex_init(&d->lock);
     d->pace_ms = pace_ms;
-    routes[0] = (struct http_route){.method = "POST", .path = "/*", .pool = HTTP_POOL_FAST, .handle = handle, .self = d};
-    struct http_server_options opt = {.listen = {.address = "127.0.0.1:0"}, .routes = routes, .n_routes = 1,
+    routes[0] = (struct http_route){
+        .method = "POST", .path = "/*", .pool = HTTP_POOL_FAST, .handle = handle, .self = d};
+    struct http_server_options opt = {.listen = {.address = "127.0.0.1:0"},
+                                      .routes = routes,
+                                      .n_routes = 1,
                                       .clock = clock_system()};
     d->server = http_server_new(&opt, &err);
     if (!d->server) {
@@ -162,10 +161,11 @@ struct receiver_double *receiver_double_new(int64_t pace_ms)
     return d;
 }
 
-uint16_t receiver_double_port(const struct receiver_double *d) { return http_server_port(d->server); }
+uint16_t receiver_double_port(const struct receiver_double *d) {
+    return http_server_port(d->server);
+}
 
-void receiver_double_free(struct receiver_double *d)
-{
+void receiver_double_free(struct receiver_double *d) {
     http_server_free(d->server, DUR_MS(200));
     for (size_t i = 0; i < d->n; i++)
         free(d->v[i].body);
@@ -174,9 +174,8 @@ void receiver_double_free(struct receiver_double *d)
     free(d);
 }
 
-void receiver_double_fail(struct receiver_double *d, const char *path, int n, int status, const char *body,
-                          const char *retry_after)
-{
+void receiver_double_fail(struct receiver_double *d, const char *path, int n, int status,
+                          const char *body, const char *retry_after) {
     mutex_lock(&d->lock);
     assert(d->n_plan < 16);
     struct planned *p = &d->plan[d->n_plan++];
@@ -188,8 +187,7 @@ void receiver_double_fail(struct receiver_double *d, const char *path, int n, in
     mutex_unlock(&d->lock);
 }
 
-size_t receiver_double_count(struct receiver_double *d, const char *path)
-{
+size_t receiver_double_count(struct receiver_double *d, const char *path) {
     size_t n = 0;
     mutex_lock(&d->lock);
     for (size_t i = 0; i < d->n; i++)
@@ -198,8 +196,7 @@ size_t receiver_double_count(struct receiver_double *d, const char *path)
     return n;
 }
 
-struct str receiver_double_body(struct receiver_double *d, const char *path, size_t nth)
-{
+struct str receiver_double_body(struct receiver_double *d, const char *path, size_t nth) {
     struct str out = {NULL, 0};
     mutex_lock(&d->lock);
     for (size_t i = 0; i < d->n; i++)
@@ -211,8 +208,7 @@ struct str receiver_double_body(struct receiver_double *d, const char *path, siz
     return out;
 }
 
-size_t receiver_double_refused(struct receiver_double *d, int status)
-{
+size_t receiver_double_refused(struct receiver_double *d, int status) {
     mutex_lock(&d->lock);
     size_t n = d->refused[status];
     mutex_unlock(&d->lock);

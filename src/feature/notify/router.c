@@ -1,15 +1,15 @@
-/* Signals to groups to outbox. Memory mirrors notify_alerts and notify_groups; when a transaction fails, memory is
- * thrown away and read again, so that it never knows more than the disk. */
+/* Signals to groups to outbox. Memory mirrors notify_alerts and notify_groups; when a transaction
+ * fails, memory is thrown away and read again, so that it never knows more than the disk. */
 #include "base/log.h"
 #include "feature/notify/notify_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NOBODY_WAIT_MS 60000 /* a group whose receiver does not exist (yet) looks again after this */
+#define NOBODY_WAIT_MS                                                                             \
+    60000 /* a group whose receiver does not exist (yet) looks again after this */
 
-static void alert_free(struct alert_rec *a)
-{
+static void alert_free(struct alert_rec *a) {
     if (!a)
         return;
     free(a->labels);
@@ -17,8 +17,7 @@ static void alert_free(struct alert_rec *a)
     free(a->url);
     free(a);
 }
-static void group_free(struct ngroup *g)
-{
+static void group_free(struct ngroup *g) {
     if (!g)
         return;
     free(g->labels);
@@ -27,8 +26,7 @@ static void group_free(struct ngroup *g)
     free(g);
 }
 
-void router_clear(struct notify *n)
-{
+void router_clear(struct notify *n) {
     for (struct map_entry *e = map_next(&n->alerts, NULL); e; e = map_next(&n->alerts, e))
         alert_free(e->value);
     for (struct map_entry *e = map_next(&n->groups, NULL); e; e = map_next(&n->groups, e))
@@ -40,8 +38,7 @@ void router_clear(struct notify *n)
 
 /* ---- groups ---- */
 
-static bool group_labels(const struct route *r, struct labels ls, struct labels_builder *b)
-{
+static bool group_labels(const struct route *r, struct labels ls, struct labels_builder *b) {
     if (r->group_all) {
         labels_builder_reset(b, ls);
         return !b->failed;
@@ -51,8 +48,7 @@ static bool group_labels(const struct route *r, struct labels ls, struct labels_
     return !b->failed;
 }
 
-static struct ngroup *group_of(struct notify *n, const struct route *r, struct labels ls)
-{
+static struct ngroup *group_of(struct notify *n, const struct route *r, struct labels ls) {
     struct labels_builder b = LABELS_BUILDER_INIT;
     struct buf id = BUF_INIT;
     char key[KEY_BYTES + 1];
@@ -89,8 +85,7 @@ struct joining {
 };
 
 /* Puts the alert into the route's group and says when the group is due. */
-static bool join(void *arg, const struct route *r)
-{
+static bool join(void *arg, const struct route *r) {
     struct joining *j = arg;
     struct ngroup *g = group_of(j->n, r, *j->a->labels);
     if (!g)
@@ -117,8 +112,7 @@ static bool join(void *arg, const struct route *r)
 
 /* ---- reading back ---- */
 
-static struct alert_rec *alert_get(struct notify *n, struct str key)
-{
+static struct alert_rec *alert_get(struct notify *n, struct str key) {
     struct alert_rec *a = map_get(&n->alerts, key);
     if (a)
         return a;
@@ -138,12 +132,12 @@ struct alert_text {
     bool firing;
 };
 
-static bool alert_set(struct alert_rec *a, const struct alert_text *t)
-{
+static bool alert_set(struct alert_rec *a, const struct alert_text *t) {
     struct arena arena = ARENA_INIT;
     struct labels labels, texts;
     struct err e = {0};
-    bool ok = labels_parse(t->labels, &arena, &labels, &e) && labels_parse(t->annotations, &arena, &texts, &e);
+    bool ok = labels_parse(t->labels, &arena, &labels, &e) &&
+              labels_parse(t->annotations, &arena, &texts, &e);
     if (ok) {
         free(a->labels);
         free(a->annotations);
@@ -165,11 +159,13 @@ static bool alert_set(struct alert_rec *a, const struct alert_text *t)
     return ok;
 }
 
-static bool load_groups(struct notify *n, struct state_tx *tx, struct err *err)
-{
+static bool load_groups(struct notify *n, struct state_tx *tx, struct err *err) {
     struct err e = {0};
     struct state_rows *r =
-        state_query(tx, &e, "SELECT group_key,receiver,route,labels,due_ms,told_ms,sequence,told_firing FROM notify_groups", "");
+        state_query(tx, &e,
+                    "SELECT group_key,receiver,route,labels,due_ms,told_ms,sequence,told_firing "
+                    "FROM notify_groups",
+                    "");
     bool ok = r != NULL;
     while (ok && state_next(r, &e)) {
         struct ngroup *g = calloc(1, sizeof(*g));
@@ -177,7 +173,8 @@ static bool load_groups(struct notify *n, struct state_tx *tx, struct err *err)
         struct arena a = ARENA_INIT;
         struct labels ls;
         struct err bad;
-        ok = g && key.n == KEY_BYTES && labels_parse(state_str(r, 3), &a, &ls, &bad) && (g->labels = labels_dup(ls)) != NULL;
+        ok = g && key.n == KEY_BYTES && labels_parse(state_str(r, 3), &a, &ls, &bad) &&
+             (g->labels = labels_dup(ls)) != NULL;
         if (ok) {
             memcpy(g->key, key.p, KEY_BYTES);
             g->due_ms = state_int(r, 4);
@@ -199,19 +196,27 @@ static bool load_groups(struct notify *n, struct state_tx *tx, struct err *err)
     return ok && e.code == ERR_OK;
 }
 
-static bool load_alerts(struct notify *n, struct state_tx *tx, struct err *err)
-{
+static bool load_alerts(struct notify *n, struct state_tx *tx, struct err *err) {
     struct err e = {0};
     struct state_rows *r = state_query(
-        tx, &e, "SELECT alert_key,labels,annotations,value,generator_url,starts_ms,ends_ms,status FROM notify_alerts", "");
+        tx, &e,
+        "SELECT alert_key,labels,annotations,value,generator_url,starts_ms,ends_ms,status FROM "
+        "notify_alerts",
+        "");
     bool ok = r != NULL;
     while (ok && state_next(r, &e)) {
         struct alert_rec *a = alert_get(n, state_str(r, 0));
-        struct alert_text t = {state_str(r, 1), state_str(r, 2), state_str(r, 3), state_str(r, 4),
-                               state_int(r, 5), state_int(r, 6), str_eqz(state_str(r, 7), "firing")};
+        struct alert_text t = {state_str(r, 1),
+                               state_str(r, 2),
+                               state_str(r, 3),
+                               state_str(r, 4),
+                               state_int(r, 5),
+                               state_int(r, 6),
+                               str_eqz(state_str(r, 7), "firing")};
         ok = a && alert_set(a, &t);
         struct joining j = {n, a, clock_wall_ms(n->opt.clock), false};
-        ok = (ok && setup_route(n->setup, *a->labels, join, &j)) || err_set(&e, ERR_INTERNAL, "reading the known alerts");
+        ok = (ok && setup_route(n->setup, *a->labels, join, &j)) ||
+             err_set(&e, ERR_INTERNAL, "reading the known alerts");
     }
     state_rows_free(r);
     if ((!ok || e.code) && err)
@@ -219,9 +224,9 @@ static bool load_alerts(struct notify *n, struct state_tx *tx, struct err *err)
     return ok && e.code == ERR_OK;
 }
 
-/* After a restart or a new configuration: groups that nobody feeds any more go; new ones become due. */
-static bool settle(struct notify *n, int64_t now_ms, struct err *err)
-{
+/* After a restart or a new configuration: groups that nobody feeds any more go; new ones become
+ * due. */
+static bool settle(struct notify *n, int64_t now_ms, struct err *err) {
     struct state_tx *tx = state_begin(n->opt.state, err);
     if (!tx)
         return false;
@@ -231,7 +236,8 @@ static bool settle(struct notify *n, int64_t now_ms, struct err *err)
         struct ngroup *g = e->value;
         next = map_next(&n->groups, e);
         if (g->members.n_live == 0 || !g->route) {
-            ok = state_exec(tx, err, "DELETE FROM notify_groups WHERE group_key=?", "s", str_from(g->key));
+            ok = state_exec(tx, err, "DELETE FROM notify_groups WHERE group_key=?", "s",
+                            str_from(g->key));
             group_free(map_del(&n->groups, e->key));
         } else if (g->due_ms == INT64_MAX) {
             g->due_ms = now_ms + g->route->wait_ms;
@@ -241,7 +247,8 @@ static bool settle(struct notify *n, int64_t now_ms, struct err *err)
         struct alert_rec *a = e->value;
         next = map_next(&n->alerts, e);
         if (a->refs == 0) {
-            ok = state_exec(tx, err, "DELETE FROM notify_alerts WHERE alert_key=?", "s", str_from(a->key));
+            ok = state_exec(tx, err, "DELETE FROM notify_alerts WHERE alert_key=?", "s",
+                            str_from(a->key));
             alert_free(map_del(&n->alerts, e->key));
         }
     }
@@ -252,8 +259,7 @@ static bool settle(struct notify *n, int64_t now_ms, struct err *err)
     return state_commit(tx, err);
 }
 
-static bool take_route(void *arg, const struct route *r)
-{
+static bool take_route(void *arg, const struct route *r) {
     struct joining *j = arg;
     struct ngroup *g = group_of(j->n, r, *j->a->labels);
     if (g)
@@ -261,8 +267,7 @@ static bool take_route(void *arg, const struct route *r)
     return g != NULL;
 }
 
-static bool load(struct notify *n, int64_t now_ms, struct err *err)
-{
+static bool load(struct notify *n, int64_t now_ms, struct err *err) {
     router_clear(n);
     struct state_tx *tx = state_begin_read(n->opt.state, err);
     if (!tx)
@@ -271,7 +276,8 @@ static bool load(struct notify *n, int64_t now_ms, struct err *err)
     state_rollback(tx);
     for (struct map_entry *e = map_next(&n->alerts, NULL); ok && e; e = map_next(&n->alerts, e)) {
         struct joining j = {n, e->value, now_ms, false};
-        ok = setup_route(n->setup, *j.a->labels, take_route, &j) || err_set(err, ERR_INTERNAL, "out of memory");
+        ok = setup_route(n->setup, *j.a->labels, take_route, &j) ||
+             err_set(err, ERR_INTERNAL, "out of memory");
     }
     ok = ok && settle(n, now_ms, err);
     if (!ok)
@@ -282,14 +288,15 @@ static bool load(struct notify *n, int64_t now_ms, struct err *err)
 
 /* ---- signals ---- */
 
-static bool take_signal(struct notify *n, struct state_tx *tx, struct state_rows *r, int64_t now_ms, struct err *err)
-{
+static bool take_signal(struct notify *n, struct state_tx *tx, struct state_rows *r, int64_t now_ms,
+                        struct err *err) {
     struct str kind = state_str(r, 1), key = state_str(r, 2);
     bool resolved = str_eqz(kind, "resolved");
     struct alert_text t = {state_str(r, 3), state_str(r, 4), state_str(r, 5), state_str(r, 6),
                            state_int(r, 7), state_int(r, 8), !resolved};
     if (key.n != KEY_BYTES) {
-        log_warn("notify", "signal %lld has no alert key and is passed over", (long long)state_int(r, 0));
+        log_warn("notify", "signal %lld has no alert key and is passed over",
+                 (long long)state_int(r, 0));
         return true;
     }
     struct alert_rec *a = map_get(&n->alerts, key);
@@ -306,14 +313,15 @@ static bool take_signal(struct notify *n, struct state_tx *tx, struct state_rows
     if (!setup_route(n->setup, *a->labels, join, &j))
         return err_set(err, ERR_INTERNAL, "out of memory");
     return state_exec(tx, err,
-                      "INSERT OR REPLACE INTO notify_alerts(alert_key,labels,annotations,status,value,starts_ms,ends_ms,"
+                      "INSERT OR REPLACE INTO "
+                      "notify_alerts(alert_key,labels,annotations,status,value,starts_ms,ends_ms,"
                       "updated_ms,source,generator_url) VALUES(?,?,?,?,?,?,?,?,?,?)",
-                      "sssssiiiss", key, t.labels, t.annotations, resolved ? STR("resolved") : STR("firing"), t.value,
-                      t.starts_ms, t.ends_ms, now_ms, state_str(r, 9), t.url);
+                      "sssssiiiss", key, t.labels, t.annotations,
+                      resolved ? STR("resolved") : STR("firing"), t.value, t.starts_ms, t.ends_ms,
+                      now_ms, state_str(r, 9), t.url);
 }
 
-static bool save_group(struct state_tx *tx, struct ngroup *g, struct err *err)
-{
+static bool save_group(struct state_tx *tx, struct ngroup *g, struct err *err) {
     struct buf labels = BUF_INIT, told = BUF_INIT;
     labels_format(&labels, *g->labels);
     for (struct map_entry *e = map_next(&g->told, NULL); e; e = map_next(&g->told, e)) {
@@ -322,10 +330,11 @@ static bool save_group(struct state_tx *tx, struct ngroup *g, struct err *err)
     }
     bool ok = (buf_ok(&labels) && buf_ok(&told)) || err_set(err, ERR_INTERNAL, "out of memory");
     ok = ok && state_exec(tx, err,
-                          "INSERT OR REPLACE INTO notify_groups(group_key,route,receiver,labels,due_ms,sequence,told_ms,"
+                          "INSERT OR REPLACE INTO "
+                          "notify_groups(group_key,route,receiver,labels,due_ms,sequence,told_ms,"
                           "told_firing,told_resolved) VALUES(?,?,?,?,?,?,?,?,'')",
-                          "ssssiiis", str_from(g->key), g->route->id, g->route->receiver, buf_view(&labels), g->due_ms,
-                          g->sequence, g->told_ms, buf_view(&told));
+                          "ssssiiis", str_from(g->key), g->route->id, g->route->receiver,
+                          buf_view(&labels), g->due_ms, g->sequence, g->told_ms, buf_view(&told));
     buf_deinit(&labels);
     buf_deinit(&told);
     g->dirty = false;
@@ -333,18 +342,18 @@ static bool save_group(struct state_tx *tx, struct ngroup *g, struct err *err)
 }
 
 /* *out_n: how many were taken; the caller goes on while it is a full batch. */
-static bool consume(struct notify *n, int64_t now_ms, size_t *out_n, struct err *err)
-{
+static bool consume(struct notify *n, int64_t now_ms, size_t *out_n, struct err *err) {
     struct state_tx *tx = state_begin(n->opt.state, err);
     if (!tx)
         return false;
     struct err e = {0};
     size_t taken = 0;
     int64_t last = 0;
-    struct state_rows *r = state_query(tx, &e,
-                                       "SELECT id,kind,alert_key,labels,annotations,value,generator_url,starts_ms,ends_ms,source "
-                                       "FROM signals WHERE consumed_ms IS NULL ORDER BY id LIMIT ?",
-                                       "i", (int64_t)NOTIFY_SIGNALS_BATCH);
+    struct state_rows *r = state_query(
+        tx, &e,
+        "SELECT id,kind,alert_key,labels,annotations,value,generator_url,starts_ms,ends_ms,source "
+        "FROM signals WHERE consumed_ms IS NULL ORDER BY id LIMIT ?",
+        "i", (int64_t)NOTIFY_SIGNALS_BATCH);
     bool ok = r != NULL;
     while (ok && state_next(r, &e)) {
         last = state_int(r, 0);
@@ -354,8 +363,11 @@ static bool consume(struct notify *n, int64_t now_ms, size_t *out_n, struct err 
     state_rows_free(r);
     ok = ok && e.code == ERR_OK;
     if (ok && taken)
-        ok = state_exec(tx, &e, "UPDATE signals SET consumed_ms=? WHERE consumed_ms IS NULL AND id<=?", "ii", now_ms, last);
-    for (struct map_entry *g = map_next(&n->groups, NULL); ok && taken && g; g = map_next(&n->groups, g))
+        ok = state_exec(tx, &e,
+                        "UPDATE signals SET consumed_ms=? WHERE consumed_ms IS NULL AND id<=?",
+                        "ii", now_ms, last);
+    for (struct map_entry *g = map_next(&n->groups, NULL); ok && taken && g;
+         g = map_next(&n->groups, g))
         if (((struct ngroup *)g->value)->dirty)
             ok = save_group(tx, g->value, &e);
     if (!ok || taken == 0)
@@ -370,8 +382,7 @@ static bool consume(struct notify *n, int64_t now_ms, size_t *out_n, struct err 
 
 /* ---- telling ---- */
 
-static bool inhibited(const struct notify *n, const struct alert_rec *a)
-{
+static bool inhibited(const struct notify *n, const struct alert_rec *a) {
     for (size_t i = 0; i < n->setup->n_inhibits; i++) {
         const struct inhibit *x = &n->setup->inhibits[i];
         if (!matchers_match(x->target.v, x->target.n, *a->labels))
@@ -385,7 +396,8 @@ static bool inhibited(const struct notify *n, const struct alert_rec *a)
                 continue; /* both are both: neither silences the other */
             bool equal = true;
             for (size_t k = 0; equal && k < x->equal.n; k++)
-                equal = str_eq(labels_get(*s->labels, x->equal.v[k]), labels_get(*a->labels, x->equal.v[k]));
+                equal = str_eq(labels_get(*s->labels, x->equal.v[k]),
+                               labels_get(*a->labels, x->equal.v[k]));
             if (equal)
                 return true;
         }
@@ -393,8 +405,7 @@ static bool inhibited(const struct notify *n, const struct alert_rec *a)
     return false;
 }
 
-static int by_start(const void *pa, const void *pb)
-{
+static int by_start(const void *pa, const void *pb) {
     const struct message_alert *a = pa, *b = pb;
     if (a->firing != b->firing)
         return a->firing ? -1 : 1;
@@ -403,9 +414,9 @@ static int by_start(const void *pa, const void *pb)
     return strcmp(a->a->key, b->a->key);
 }
 
-static bool put_messages(struct notify *n, struct state_tx *tx, struct ngroup *g, const struct message_alert *v, size_t count,
-                         int64_t now_ms, struct err *err)
-{
+static bool put_messages(struct notify *n, struct state_tx *tx, struct ngroup *g,
+                         const struct message_alert *v, size_t count, int64_t now_ms,
+                         struct err *err) {
     bool firing = count && v[0].firing, ok = true;
     char title[NOTIFY_TITLE_BYTES];
     message_title(title, v, count);
@@ -417,10 +428,11 @@ static bool put_messages(struct notify *n, struct state_tx *tx, struct ngroup *g
             continue;
         struct buf body = BUF_INIT;
         char key[KEY_BYTES + 192];
-        (void)snprintf(key, sizeof(key), "%s/%lld/%.*s", g->key, (long long)g->sequence, (int)(d->id.n > 128 ? 128 : d->id.n),
-                       d->id.p);
+        (void)snprintf(key, sizeof(key), "%s/%lld/%.*s", g->key, (long long)g->sequence,
+                       (int)(d->id.n > 128 ? 128 : d->id.n), d->id.p);
         message_body(&body, v, count, d->receiver, str_from(g->key), *g->labels, n->opt.public_url);
-        struct outbox_new o = {str_from(key), d->id, firing ? STR("alert") : STR("resolved"), str_from(title), buf_view(&body)};
+        struct outbox_new o = {str_from(key), d->id, firing ? STR("alert") : STR("resolved"),
+                               str_from(title), buf_view(&body)};
         ok = (buf_ok(&body) || err_set(err, ERR_INTERNAL, "out of memory writing a message")) &&
              outbox_put(tx, &o, now_ms, err);
         d->maybe_waiting = true;
@@ -429,8 +441,7 @@ static bool put_messages(struct notify *n, struct state_tx *tx, struct ngroup *g
     return ok;
 }
 
-static bool somebody(const struct notify *n, const struct ngroup *g)
-{
+static bool somebody(const struct notify *n, const struct ngroup *g) {
     for (size_t i = 0; i < n->setup->n_dests; i++)
         if (!g->route->receiver.n || str_eq(n->setup->dests[i].receiver, g->route->receiver))
             return true;
@@ -438,8 +449,8 @@ static bool somebody(const struct notify *n, const struct ngroup *g)
 }
 
 /* Members that are over leave the group; an alert that no group holds is forgotten. */
-static bool drop_resolved(struct notify *n, struct state_tx *tx, struct ngroup *g, struct err *err)
-{
+static bool drop_resolved(struct notify *n, struct state_tx *tx, struct ngroup *g,
+                          struct err *err) {
     struct map_entry *next;
     bool ok = true;
     for (struct map_entry *e = map_next(&g->members, NULL); ok && e; e = next) {
@@ -449,16 +460,16 @@ static bool drop_resolved(struct notify *n, struct state_tx *tx, struct ngroup *
             continue;
         (void)map_del(&g->members, e->key);
         if (--a->refs == 0) {
-            ok = state_exec(tx, err, "DELETE FROM notify_alerts WHERE alert_key=?", "s", str_from(a->key));
+            ok = state_exec(tx, err, "DELETE FROM notify_alerts WHERE alert_key=?", "s",
+                            str_from(a->key));
             alert_free(map_del(&n->alerts, str_make(a->key, KEY_BYTES)));
         }
     }
     return ok;
 }
 
-static bool tell(struct notify *n, struct state_tx *tx, struct ngroup *g, struct message_alert *v, size_t count, bool changed,
-                 int64_t now_ms, struct err *err)
-{
+static bool tell(struct notify *n, struct state_tx *tx, struct ngroup *g, struct message_alert *v,
+                 size_t count, bool changed, int64_t now_ms, struct err *err) {
     bool repeat = count && v[0].firing && g->told_ms && now_ms - g->told_ms >= g->route->repeat_ms;
     if (!changed && !repeat)
         return true;
@@ -474,8 +485,8 @@ static bool tell(struct notify *n, struct state_tx *tx, struct ngroup *g, struct
     return true;
 }
 
-static bool flush(struct notify *n, struct state_tx *tx, struct ngroup *g, int64_t now_ms, struct err *err)
-{
+static bool flush(struct notify *n, struct state_tx *tx, struct ngroup *g, int64_t now_ms,
+                  struct err *err) {
     if (!somebody(n, g)) {
         g->due_ms = now_ms + NOBODY_WAIT_MS;
         return save_group(tx, g, err);
@@ -502,17 +513,18 @@ static bool flush(struct notify *n, struct state_tx *tx, struct ngroup *g, int64
     if (!ok)
         return false;
     if (g->members.n_live == 0) {
-        ok = state_exec(tx, err, "DELETE FROM notify_groups WHERE group_key=?", "s", str_from(g->key));
+        ok = state_exec(tx, err, "DELETE FROM notify_groups WHERE group_key=?", "s",
+                        str_from(g->key));
         group_free(map_del(&n->groups, str_make(g->key, KEY_BYTES)));
         return ok;
     }
-    int64_t repeat = (g->told_ms ? g->told_ms : now_ms) + g->route->repeat_ms, soon = now_ms + g->route->interval_ms;
+    int64_t repeat = (g->told_ms ? g->told_ms : now_ms) + g->route->repeat_ms,
+            soon = now_ms + g->route->interval_ms;
     g->due_ms = waiting && soon < repeat ? soon : repeat > now_ms ? repeat : soon;
     return save_group(tx, g, err);
 }
 
-static bool flush_due(struct notify *n, int64_t now_ms, struct err *err)
-{
+static bool flush_due(struct notify *n, int64_t now_ms, struct err *err) {
     if (router_next_due(n) > now_ms)
         return true;
     struct state_tx *tx = state_begin(n->opt.state, err);
@@ -532,8 +544,7 @@ static bool flush_due(struct notify *n, int64_t now_ms, struct err *err)
     return state_commit(tx, err);
 }
 
-int64_t router_next_due(const struct notify *n)
-{
+int64_t router_next_due(const struct notify *n) {
     int64_t due = INT64_MAX;
     for (struct map_entry *e = map_next(&n->groups, NULL); e; e = map_next(&n->groups, e))
         if (((struct ngroup *)e->value)->due_ms < due)
@@ -541,8 +552,7 @@ int64_t router_next_due(const struct notify *n)
     return due;
 }
 
-bool router_pass(struct notify *n, int64_t now_ms, struct err *err)
-{
+bool router_pass(struct notify *n, int64_t now_ms, struct err *err) {
     bool ok = n->router_loaded || load(n, now_ms, err);
     size_t taken = NOTIFY_SIGNALS_BATCH;
     while (ok && taken == NOTIFY_SIGNALS_BATCH)

@@ -1,5 +1,5 @@
-/* Outbox to receivers. No thread waits for an answer: requests run in net/http_client, what came of them is collected
- * from the mailbox, so that one receiver's outage delays no other. */
+/* Outbox to receivers. No thread waits for an answer: requests run in net/http_client, what came of
+ * them is collected from the mailbox, so that one receiver's outage delays no other. */
 #include "base/log.h"
 #include "base/stats.h"
 #include "feature/notify/notify_int.h"
@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct mailbox *mailbox_new(void)
-{
+struct mailbox *mailbox_new(void) {
     struct mailbox *b = calloc(1, sizeof(*b));
     if (!b)
         return NULL;
@@ -20,8 +19,7 @@ struct mailbox *mailbox_new(void)
 }
 
 /* The last of: the notifier, and each request under way. */
-void mailbox_unref(struct mailbox *b)
-{
+void mailbox_unref(struct mailbox *b) {
     mutex_lock(&b->lock);
     bool last = --b->refs == 0;
     mutex_unlock(&b->lock);
@@ -42,8 +40,7 @@ struct flight {
     struct mail *mail;
 };
 
-static int64_t retry_after(const struct http_reply *r)
-{
+static int64_t retry_after(const struct http_reply *r) {
     struct str v = http_reply_header(r, "retry-after");
     uint64_t s;
     if (!v.n || !str_to_u64(str_trim(v), &s))
@@ -59,7 +56,8 @@ static void on_reply(void *arg, struct http_reply *r) /* on the client's thread 
     m->err = r->err;
     m->duration_ms = (int64_t)(r->total_s * 1000);
     m->retry_after_ms = r->status ? retry_after(r) : -1;
-    (void)snprintf(m->reply, sizeof(m->reply), "%.*s", (int)(r->body.n < 180 ? r->body.n : 180), r->body.p ? r->body.p : "");
+    (void)snprintf(m->reply, sizeof(m->reply), "%.*s", (int)(r->body.n < 180 ? r->body.n : 180),
+                   r->body.p ? r->body.p : "");
     mutex_lock(&f->box->lock);
     m->next = f->box->first;
     f->box->first = m;
@@ -72,8 +70,7 @@ static void on_reply(void *arg, struct http_reply *r) /* on the client's thread 
 
 /* ---- sending ---- */
 
-static void fill_http(struct http_call *c, const struct notify_http_conf *h)
-{
+static void fill_http(struct http_call *c, const struct notify_http_conf *h) {
     if (!h)
         return;
     c->follow_redirects = h->follow_redirects;
@@ -93,10 +90,11 @@ static void fill_http(struct http_call *c, const struct notify_http_conf *h)
     }
 }
 
-static bool render(struct notify *n, const struct dest *d, const struct outbox_row *row, struct buf *out, struct err *err)
-{
+static bool render(struct notify *n, const struct dest *d, const struct outbox_row *row,
+                   struct buf *out, struct err *err) {
     if (d->kind == DEST_SLACK) {
-        struct slack_look look = {d->language, n->opt.public_url, d->channel, d->username, d->icon_emoji, d->icon_url};
+        struct slack_look look = {d->language, n->opt.public_url, d->channel,
+                                  d->username, d->icon_emoji,     d->icon_url};
         if (!slack_render(out, row->kind, row->body, &look, err))
             return false;
     } else {
@@ -105,8 +103,7 @@ static bool render(struct notify *n, const struct dest *d, const struct outbox_r
     return buf_ok(out) || err_set(err, ERR_INTERNAL, "out of memory writing a message");
 }
 
-static bool start(struct notify *n, struct dest *d, const struct outbox_row *row, struct err *err)
-{
+static bool start(struct notify *n, struct dest *d, const struct outbox_row *row, struct err *err) {
     struct buf body = BUF_INIT;
     if (!render(n, d, row, &body, err)) {
         buf_deinit(&body);
@@ -118,8 +115,13 @@ static bool start(struct notify *n, struct dest *d, const struct outbox_row *row
     struct http_header headers[4] = {{STR("Content-Type"), STR("application/json")},
                                      {STR("User-Agent"), str_from(agent)},
                                      {STR("Idempotency-Key"), row->key}};
-    struct http_call call = {.method = "POST", .url = d->url.p, .headers = headers, .n_headers = 3, .body = buf_view(&body),
-                             .timeout_ms = d->timeout_ms ? d->timeout_ms : 10000, .body_max = 64 << 10};
+    struct http_call call = {.method = "POST",
+                             .url = d->url.p,
+                             .headers = headers,
+                             .n_headers = 3,
+                             .body = buf_view(&body),
+                             .timeout_ms = d->timeout_ms ? d->timeout_ms : 10000,
+                             .body_max = 64 << 10};
     fill_http(&call, d->http);
     if (d->http && d->http->authorization) {
         (void)snprintf(auth, sizeof(auth), "%.*s %.*s", STR_FMT(d->http->authorization->type),
@@ -153,20 +155,21 @@ static bool start(struct notify *n, struct dest *d, const struct outbox_row *row
     return ok;
 }
 
-static int64_t pace(const struct notify *n) { return n->opt.pace_ms ? n->opt.pace_ms : NOTIFY_PACE_MS; }
+static int64_t pace(const struct notify *n) {
+    return n->opt.pace_ms ? n->opt.pace_ms : NOTIFY_PACE_MS;
+}
 
 /* Whether a row may go now. A test passes the backoff: somebody is waiting for its answer. */
-static bool due(const struct dest *d, const struct outbox_row *row, int64_t now_ms)
-{
+static bool due(const struct dest *d, const struct outbox_row *row, int64_t now_ms) {
     if (str_eqz(row->kind, "test"))
         return true;
     if (d->hold_until_ms > now_ms && d->hold_until_ms < now_ms + NOTIFY_RETRY_AFTER_MAX_MS + 1)
         return false;
-    return row->next_attempt_ms <= now_ms || row->next_attempt_ms > now_ms + NOTIFY_RETRY_AFTER_MAX_MS;
+    return row->next_attempt_ms <= now_ms ||
+           row->next_attempt_ms > now_ms + NOTIFY_RETRY_AFTER_MAX_MS;
 }
 
-static bool pass_dest(struct notify *n, struct dest *d, int64_t now_ms, struct err *err)
-{
+static bool pass_dest(struct notify *n, struct dest *d, int64_t now_ms, struct err *err) {
     struct arena a = ARENA_INIT;
     struct outbox_row row;
     bool found = false;
@@ -174,6 +177,8 @@ static bool pass_dest(struct notify *n, struct dest *d, int64_t now_ms, struct e
     ok = ok && outbox_head(n, d, &a, &row, &found, err);
     if (ok && !found)
         d->maybe_waiting = false;
+    if (ok && found && !due(d, &row, now_ms) && row.next_attempt_ms > d->hold_until_ms)
+        d->hold_until_ms = row.next_attempt_ms; /* from before a restart */
     if (ok && found && due(d, &row, now_ms)) {
         struct err e = {0};
         if (start(n, d, &row, &e)) {
@@ -188,8 +193,7 @@ static bool pass_dest(struct notify *n, struct dest *d, int64_t now_ms, struct e
     return ok;
 }
 
-size_t sender_pass(struct notify *n)
-{
+size_t sender_pass(struct notify *n) {
     size_t started = 0;
     int64_t now_ms = clock_wall_ms(n->opt.clock), mono = clock_mono_ms(n->opt.clock);
     for (size_t i = 0; i < n->setup->n_dests; i++) {
@@ -204,8 +208,7 @@ size_t sender_pass(struct notify *n)
     return started;
 }
 
-int64_t sender_next_due_ms(struct notify *n, int64_t now_ms)
-{
+int64_t sender_next_due_ms(struct notify *n, int64_t now_ms) {
     int64_t wait = INT64_MAX, mono = clock_mono_ms(n->opt.clock);
     for (size_t i = 0; i < n->setup->n_dests; i++) {
         const struct dest *d = &n->setup->dests[i];
@@ -221,8 +224,7 @@ int64_t sender_next_due_ms(struct notify *n, int64_t now_ms)
 
 /* ---- what came of it ---- */
 
-static const char *plain_words(const struct dest *d, const struct mail *m)
-{
+static const char *plain_words(const struct dest *d, const struct mail *m) {
     static const struct {
         const char *code, *words;
     } slack[] = {
@@ -232,12 +234,14 @@ static const char *plain_words(const struct dest *d, const struct mail *m)
         {"channel_not_found", "the channel does not exist or the webhook may not write there"},
         {"channel_is_archived", "the channel is archived: choose another one"},
         {"action_prohibited", "an administrator of the Slack workspace forbids this webhook"},
-        {"posting_to_general_channel_denied", "the workspace forbids posting to its general channel"},
+        {"posting_to_general_channel_denied",
+         "the workspace forbids posting to its general channel"},
         {"too_many_attachments", "Slack found too many attachments"},
         {"no_service", "the webhook was removed or switched off: make a new one in Slack"},
         {"no_team", "the Slack workspace does not exist any more"},
         {"team_disabled", "the Slack workspace is disabled"},
-        {"invalid_token", "the address of the webhook is wrong or was revoked: make a new one in Slack"},
+        {"invalid_token",
+         "the address of the webhook is wrong or was revoked: make a new one in Slack"},
     };
     for (size_t i = 0; d && d->kind == DEST_SLACK && i < sizeof(slack) / sizeof(slack[0]); i++)
         if (str_starts(str_from(m->reply), str_from(slack[i].code)))
@@ -259,25 +263,25 @@ static const char *plain_words(const struct dest *d, const struct mail *m)
     }
 }
 
-static enum outcome classify(const struct mail *m)
-{
+static enum outcome classify(const struct mail *m) {
     if (m->status >= 200 && m->status < 300)
         return OUTCOME_SENT;
     if (m->status == 0)
-        return m->err.code == ERR_BAD_INPUT || m->err.code == ERR_UNSUPPORTED ? OUTCOME_FAILED : OUTCOME_LATER;
-    return m->status >= 500 || m->status == 429 || m->status == 408 || m->status == 425 ? OUTCOME_LATER : OUTCOME_FAILED;
+        return m->err.code == ERR_BAD_INPUT || m->err.code == ERR_UNSUPPORTED ? OUTCOME_FAILED
+                                                                              : OUTCOME_LATER;
+    return m->status >= 500 || m->status == 429 || m->status == 408 || m->status == 425
+               ? OUTCOME_LATER
+               : OUTCOME_FAILED;
 }
 
-static int64_t backoff_ms(uint32_t failures)
-{
+static int64_t backoff_ms(uint32_t failures) {
     int64_t ms = failures > 9 ? NOTIFY_BACKOFF_MAX_MS : INT64_C(500) << failures;
     if (ms > NOTIFY_BACKOFF_MAX_MS)
         ms = NOTIFY_BACKOFF_MAX_MS;
     return ms * 3 / 4 + (int64_t)(random_u64() % (uint64_t)(ms / 2 + 1)); /* 0.75 to 1.25 of it */
 }
 
-static struct str other_dest(struct notify *n, const struct dest *d)
-{
+static struct str other_dest(struct notify *n, const struct dest *d) {
     struct dest *any = NULL;
     for (size_t i = 0; i < n->setup->n_dests; i++) {
         struct dest *o = &n->setup->dests[i];
@@ -291,8 +295,8 @@ static struct str other_dest(struct notify *n, const struct dest *d)
     return any ? any->id : (struct str){NULL, 0};
 }
 
-static void note_dest(struct notify *n, struct dest *d, const struct mail *m, struct outbox_mark *mark, bool test)
-{
+static void note_dest(struct notify *n, struct dest *d, const struct mail *m,
+                      struct outbox_mark *mark, bool test) {
     d->in_flight = false;
     d->maybe_waiting = true;
     if (mark->outcome == OUTCOME_SENT) {
@@ -310,7 +314,8 @@ static void note_dest(struct notify *n, struct dest *d, const struct mail *m, st
         if (!d->failing_since_ms && m->status != 429)
             d->failing_since_ms = mark->at_ms;
     }
-    bool late = mark->outcome == OUTCOME_LATER && d->failing_since_ms && mark->at_ms - d->failing_since_ms >= NOTIFY_UNREACHABLE_MS;
+    bool late = mark->outcome == OUTCOME_LATER && d->failing_since_ms &&
+                mark->at_ms - d->failing_since_ms >= NOTIFY_UNREACHABLE_MS;
     if (test || (mark->outcome == OUTCOME_LATER && !late))
         return;
     mark->pass_on = true;
@@ -321,13 +326,14 @@ static void note_dest(struct notify *n, struct dest *d, const struct mail *m, st
     d->complained = true;
 }
 
-static bool row_facts(struct notify *n, int64_t id, bool *out_test, int64_t *out_created_ms, struct err *err)
-{
+static bool row_facts(struct notify *n, int64_t id, bool *out_test, int64_t *out_created_ms,
+                      struct err *err) {
     struct state_tx *tx = state_begin_read(n->opt.state, err);
     if (!tx)
         return false;
     struct err e = {0};
-    struct state_rows *r = state_query(tx, &e, "SELECT kind='test', created_ms FROM outbox WHERE id=?", "i", id);
+    struct state_rows *r =
+        state_query(tx, &e, "SELECT kind='test', created_ms FROM outbox WHERE id=?", "i", id);
     if (r && state_next(r, &e)) {
         *out_test = state_int(r, 0) != 0;
         *out_created_ms = state_int(r, 1);
@@ -339,21 +345,25 @@ static bool row_facts(struct notify *n, int64_t id, bool *out_test, int64_t *out
     return e.code == ERR_OK;
 }
 
-static void collect_one(struct notify *n, const struct mail *m)
-{
+static void collect_one(struct notify *n, const struct mail *m) {
     struct dest *d = setup_dest(n->setup, str_from(m->dest));
     int64_t now_ms = clock_wall_ms(n->opt.clock), created_ms = now_ms;
     bool test = false;
     struct err e = {0};
     char error[ERR_MESSAGE_BYTES_MAX + 256] = "";
-    struct outbox_mark mark = {.id = m->outbox_id, .at_ms = now_ms, .next_ms = now_ms, .duration_ms = m->duration_ms,
-                               .outcome = classify(m), .status = m->status};
+    struct outbox_mark mark = {.id = m->outbox_id,
+                               .at_ms = now_ms,
+                               .next_ms = now_ms,
+                               .duration_ms = m->duration_ms,
+                               .outcome = classify(m),
+                               .status = m->status};
     if (!row_facts(n, m->outbox_id, &test, &created_ms, &e))
         log_warn("notify", "reading the outbox: %s", e.message);
     if (mark.outcome == OUTCOME_LATER && now_ms - created_ms > NOTIFY_GIVE_UP_MS)
         mark.outcome = OUTCOME_FAILED;
     if (mark.outcome != OUTCOME_SENT && m->status)
-        (void)snprintf(error, sizeof(error), "HTTP %d: %s%s%s", m->status, plain_words(d, m), m->reply[0] ? ": " : "", m->reply);
+        (void)snprintf(error, sizeof(error), "HTTP %d: %s%s%s", m->status, plain_words(d, m),
+                       m->reply[0] ? ": " : "", m->reply);
     else if (mark.outcome != OUTCOME_SENT)
         (void)snprintf(error, sizeof(error), "%s", m->err.message);
     struct str text = str_from(error);
@@ -363,7 +373,8 @@ static void collect_one(struct notify *n, const struct mail *m)
     if (d)
         note_dest(n, d, m, &mark, test);
     STAT_ADD(hinomi_notifications_sent_total, mark.outcome == OUTCOME_SENT);
-    STAT_ADD(hinomi_notification_failures_total, mark.outcome != OUTCOME_SENT && m->err.code != ERR_CANCELED);
+    STAT_ADD(hinomi_notification_failures_total,
+             mark.outcome != OUTCOME_SENT && m->err.code != ERR_CANCELED);
     if (m->err.code == ERR_CANCELED)
         return;
     if (!outbox_mark(n, &mark, &e)) {
@@ -378,8 +389,7 @@ static void collect_one(struct notify *n, const struct mail *m)
         n->setup->dests[i].maybe_waiting = true;
 }
 
-size_t sender_collect(struct notify *n)
-{
+size_t sender_collect(struct notify *n) {
     mutex_lock(&n->box->lock);
     struct mail *list = n->box->first, *ordered = NULL;
     n->box->first = NULL;

@@ -8,20 +8,21 @@
 #define REPEAT_MS (4 * 3600 * 1000)
 #define DEFAULT_WAIT_MS 10000 /* of the route that stands when none is configured */
 
-static bool add_dest(struct setup *s, size_t index, const struct dest *from, struct err *err)
-{
+static bool add_dest(struct setup *s, size_t index, const struct dest *from, struct err *err) {
     struct dest *d = &s->dests[s->n_dests++];
     *d = *from;
     d->maybe_waiting = true;
-    d->id = index ? arena_printf(&s->arena, "%.*s#%zu", STR_FMT(d->receiver), index) : arena_str(&s->arena, d->receiver);
+    d->id = index ? arena_printf(&s->arena, "%.*s#%zu", STR_FMT(d->receiver), index)
+                  : arena_str(&s->arena, d->receiver);
     return !s->arena.failed || arena_err(&s->arena, err);
 }
 
-static bool declared(struct setup *s, const struct notify_conf *conf, struct err *err)
-{
+static bool declared(struct setup *s, const struct notify_conf *conf, struct err *err) {
     const struct notify_receiver_conf *r = conf->receivers.v;
     for (size_t i = 0; i < conf->receivers.n; i++) {
-        struct dest base = {.receiver = r[i].name, .fallback = r[i].fallback, .declared = true,
+        struct dest base = {.receiver = r[i].name,
+                            .fallback = r[i].fallback,
+                            .declared = true,
                             .language = (enum notify_language)r[i].language};
         size_t index = 0;
         const struct notify_slack_conf *slack = r[i].slack.v;
@@ -54,21 +55,22 @@ static bool declared(struct setup *s, const struct notify_conf *conf, struct err
     return true;
 }
 
-static bool taken(const struct setup *s, struct str receiver)
-{
+static bool taken(const struct setup *s, struct str receiver) {
     for (size_t i = 0; i < s->n_dests; i++)
         if (str_eq(s->dests[i].receiver, receiver))
             return true;
     return false;
 }
 
-static bool added(struct setup *s, struct notify *n, struct err *err)
-{
+static bool added(struct setup *s, struct notify *n, struct err *err) {
     struct state_tx *tx = state_begin_read(n->opt.state, err);
     if (!tx)
         return false;
     struct err e = {0};
-    struct state_rows *r = state_query(tx, &e, "SELECT name,kind,url,coalesce(channel,''),language FROM receivers ORDER BY created_ms,name", "");
+    struct state_rows *r = state_query(tx, &e,
+                                       "SELECT name,kind,url,coalesce(channel,''),language FROM "
+                                       "receivers ORDER BY created_ms,name",
+                                       "");
     bool ok = r != NULL;
     while (ok && state_next(r, &e)) {
         if (taken(s, state_str(r, 0)) || s->n_dests == NOTIFY_RECEIVERS_MAX * 8)
@@ -87,8 +89,7 @@ static bool added(struct setup *s, struct notify *n, struct err *err)
     return ok && e.code == ERR_OK;
 }
 
-static struct str path_id(struct arena *a, const struct route *parent, const struct route *r)
-{
+static struct str path_id(struct arena *a, const struct route *parent, const struct route *r) {
     struct buf b = BUF_INIT;
     if (parent)
         buf_puts(&b, parent->id);
@@ -104,21 +105,25 @@ static struct str path_id(struct arena *a, const struct route *parent, const str
     return id;
 }
 
-static struct route *compile(struct setup *s, const struct notify_route_conf *c, const struct route *parent, unsigned depth,
-                             struct err *err)
-{
+static struct route *compile(struct setup *s, const struct notify_route_conf *c,
+                             const struct route *parent, unsigned depth, struct err *err) {
     struct route *r = ARENA_NEW(&s->arena, struct route);
     if (!r || depth > NOTIFY_ROUTE_DEPTH_MAX) {
         arena_err(&s->arena, err);
         return NULL;
     }
-    if (!notify_matchers_compile(&c->matchers, &c->match, &c->match_re, &s->arena, &r->matchers, err))
+    if (!notify_matchers_compile(&c->matchers, &c->match, &c->match_re, &s->arena, &r->matchers,
+                                 err))
         return NULL;
     r->receiver = c->receiver.n || !parent ? c->receiver : parent->receiver;
     r->go_on = c->continue_matching;
     r->wait_ms = c->group_wait_ms >= 0 ? c->group_wait_ms : parent ? parent->wait_ms : WAIT_MS;
-    r->interval_ms = c->group_interval_ms >= 0 ? c->group_interval_ms : parent ? parent->interval_ms : INTERVAL_MS;
-    r->repeat_ms = c->repeat_interval_ms >= 0 ? c->repeat_interval_ms : parent ? parent->repeat_ms : REPEAT_MS;
+    r->interval_ms = c->group_interval_ms >= 0 ? c->group_interval_ms
+                     : parent                  ? parent->interval_ms
+                                               : INTERVAL_MS;
+    r->repeat_ms = c->repeat_interval_ms >= 0 ? c->repeat_interval_ms
+                   : parent                   ? parent->repeat_ms
+                                              : REPEAT_MS;
     r->group_by = c->group_by;
     r->group_all = c->group_by.n == 1 && str_eqz(c->group_by.v[0], "...");
     if (c->group_by.n == 0 && parent) {
@@ -137,8 +142,7 @@ static struct route *compile(struct setup *s, const struct notify_route_conf *c,
     return r;
 }
 
-static struct route *default_route(struct setup *s, struct err *err)
-{
+static struct route *default_route(struct setup *s, struct err *err) {
     struct route *r = ARENA_NEW(&s->arena, struct route);
     struct str *by = ARENA_NEW(&s->arena, struct str);
     if (!r || !by) {
@@ -146,13 +150,15 @@ static struct route *default_route(struct setup *s, struct err *err)
         return NULL;
     }
     *by = STR("alertname");
-    *r = (struct route){.id = STR("{}"), .group_by = {by, 1}, .wait_ms = DEFAULT_WAIT_MS, .interval_ms = INTERVAL_MS,
+    *r = (struct route){.id = STR("{}"),
+                        .group_by = {by, 1},
+                        .wait_ms = DEFAULT_WAIT_MS,
+                        .interval_ms = INTERVAL_MS,
                         .repeat_ms = REPEAT_MS};
     return r;
 }
 
-static bool inhibits(struct setup *s, const struct notify_conf *conf, struct err *err)
-{
+static bool inhibits(struct setup *s, const struct notify_conf *conf, struct err *err) {
     const struct notify_inhibit_conf *c = conf->inhibit_rules.v;
     s->inhibits = ARENA_ARRAY(&s->arena, struct inhibit, conf->inhibit_rules.n + 1);
     if (!s->inhibits)
@@ -160,17 +166,16 @@ static bool inhibits(struct setup *s, const struct notify_conf *conf, struct err
     for (size_t i = 0; i < conf->inhibit_rules.n; i++) {
         struct inhibit *x = &s->inhibits[s->n_inhibits++];
         x->equal = c[i].equal;
-        if (!notify_matchers_compile(&c[i].source_matchers, &c[i].source_match, &c[i].source_match_re, &s->arena, &x->source,
-                                     err) ||
-            !notify_matchers_compile(&c[i].target_matchers, &c[i].target_match, &c[i].target_match_re, &s->arena, &x->target,
-                                     err))
+        if (!notify_matchers_compile(&c[i].source_matchers, &c[i].source_match,
+                                     &c[i].source_match_re, &s->arena, &x->source, err) ||
+            !notify_matchers_compile(&c[i].target_matchers, &c[i].target_match,
+                                     &c[i].target_match_re, &s->arena, &x->target, err))
             return false;
     }
     return true;
 }
 
-struct setup *setup_new(struct notify *n, const struct notify_conf *conf, struct err *err)
-{
+struct setup *setup_new(struct notify *n, const struct notify_conf *conf, struct err *err) {
     struct setup *s = calloc(1, sizeof(*s));
     if (!s) {
         err_set(err, ERR_INTERNAL, "out of memory loading receivers");
@@ -182,9 +187,11 @@ struct setup *setup_new(struct notify *n, const struct notify_conf *conf, struct
         max += r[i].slack.n + r[i].webhook.n;
     s->dests = ARENA_ARRAY(&s->arena, struct dest, max);
     bool ok = s->dests || arena_err(&s->arena, err);
-    ok = ok && (!conf || declared(s, conf, err)) && added(s, n, err) && (!conf || inhibits(s, conf, err));
+    ok = ok && (!conf || declared(s, conf, err)) && added(s, n, err) &&
+         (!conf || inhibits(s, conf, err));
     if (ok)
-        s->root = conf && conf->route ? compile(s, conf->route, NULL, 0, err) : default_route(s, err);
+        s->root =
+            conf && conf->route ? compile(s, conf->route, NULL, 0, err) : default_route(s, err);
     if (!ok || !s->root) {
         setup_free(s);
         return NULL;
@@ -192,16 +199,14 @@ struct setup *setup_new(struct notify *n, const struct notify_conf *conf, struct
     return s;
 }
 
-static void free_routes(struct route *r)
-{
+static void free_routes(struct route *r) {
     for (; r; r = r->sibling) {
         notify_matchers_free(&r->matchers);
         free_routes(r->child);
     }
 }
 
-void setup_free(struct setup *s)
-{
+void setup_free(struct setup *s) {
     if (!s)
         return;
     free_routes(s->root);
@@ -213,16 +218,15 @@ void setup_free(struct setup *s)
     free(s);
 }
 
-struct dest *setup_dest(struct setup *s, struct str id)
-{
+struct dest *setup_dest(struct setup *s, struct str id) {
     for (size_t i = 0; i < s->n_dests; i++)
         if (str_eq(s->dests[i].id, id))
             return &s->dests[i];
     return NULL;
 }
 
-static bool walk(const struct route *r, struct labels ls, bool (*fn)(void *, const struct route *), void *arg, bool *taken_by)
-{
+static bool walk(const struct route *r, struct labels ls, bool (*fn)(void *, const struct route *),
+                 void *arg, bool *taken_by) {
     if (!matchers_match(r->matchers.v, r->matchers.n, ls))
         return true;
     bool below = false;
@@ -238,8 +242,8 @@ static bool walk(const struct route *r, struct labels ls, bool (*fn)(void *, con
     return below || fn(arg, r);
 }
 
-bool setup_route(const struct setup *s, struct labels ls, bool (*fn)(void *arg, const struct route *r), void *arg)
-{
+bool setup_route(const struct setup *s, struct labels ls,
+                 bool (*fn)(void *arg, const struct route *r), void *arg) {
     bool hit = false;
     return walk(s->root, ls, fn, arg, &hit);
 }

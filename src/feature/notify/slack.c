@@ -1,24 +1,23 @@
-/* A notification as a Slack message for an incoming webhook: what is wrong, where, since when, the value, what to do, a
- * link. Limits: https://docs.slack.dev/reference/block-kit/blocks (50 blocks, 3,000 characters of text in a section,
- * 150 in a header), 40,000 characters of `text`. We count bytes, which is never less than characters. */
+/* A notification as a Slack message for an incoming webhook: what is wrong, where, since when, the
+ * value, what to do, a link. Limits: https://docs.slack.dev/reference/block-kit/blocks (50 blocks,
+ * 3,000 characters of text in a section, 150 in a header), 40,000 characters of `text`. We count
+ * bytes, which is never less than characters. */
 #include "feature/notify/notify_int.h"
 
 #define SECTION_BYTES_MAX 2900
 #define HEADER_BYTES_MAX 148
-#define TEXT_BYTES_MAX 3000  /* of the plain text: what a phone shows */
-#define ALERTS_SHOWN_MAX 8   /* a person reads no more */
+#define TEXT_BYTES_MAX 3000 /* of the plain text: what a phone shows */
+#define ALERTS_SHOWN_MAX 8  /* a person reads no more */
 #define DIGEST_SHOWN_MAX 30
 
-static size_t cut_at(struct str s, size_t max)
-{
+static size_t cut_at(struct str s, size_t max) {
     size_t n = s.n < max ? s.n : max;
     while (n > 0 && n < s.n && ((unsigned char)s.p[n] & 0xc0) == 0x80)
         n--;
     return n;
 }
 
-void slack_escape(struct buf *b, struct str s, size_t room)
-{
+void slack_escape(struct buf *b, struct str s, size_t room) {
     static const char more[] = "\xe2\x80\xa6";
     size_t used = 0;
     for (size_t i = 0; i < s.n;) {
@@ -44,47 +43,47 @@ void slack_escape(struct buf *b, struct str s, size_t room)
     }
 }
 
-static const char *word(enum notify_language l, const char *en, const char *ja) { return l == NOTIFY_JA ? ja : en; }
+static const char *word(enum notify_language l, const char *en, const char *ja) {
+    return l == NOTIFY_JA ? ja : en;
+}
 
 /* annotations.<name>_ja for Japanese when there is one, else annotations.<name> */
-static struct str text_of(const struct jsonr *alert, const char *name, const char *name_ja, enum notify_language l)
-{
+static struct str text_of(const struct jsonr *alert, const char *name, const char *name_ja,
+                          enum notify_language l) {
     const struct jsonr *a = jsonr_get(alert, "annotations");
     struct str ja = jsonr_get_str(a, name_ja);
     return l == NOTIFY_JA && ja.n ? ja : jsonr_get_str(a, name);
 }
 
-static struct str headline(const struct jsonr *alert, enum notify_language l)
-{
+static struct str headline(const struct jsonr *alert, enum notify_language l) {
     struct str s = text_of(alert, "summary", "summary_ja", l);
     return s.n ? s : jsonr_get_str(jsonr_get(alert, "labels"), "alertname");
 }
 
-static void put_when(struct buf *b, int64_t ms)
-{
+static void put_when(struct buf *b, int64_t ms) {
     struct buf iso = BUF_INIT;
     time_format_rfc3339(&iso, ms / 1000 * 1000);
-    buf_printf(b, "<!date^%lld^{date_short_pretty} {time_secs}|%s>", (long long)(ms / 1000), iso.p ? iso.p : "");
+    buf_printf(b, "<!date^%lld^{date_short_pretty} {time_secs}|%s>", (long long)(ms / 1000),
+               iso.p ? iso.p : "");
     buf_deinit(&iso);
 }
 
-static void line_of(struct buf *b, const char *name, struct str value, size_t room)
-{
+static void line_of(struct buf *b, const char *name, struct str value, size_t room) {
     if (!value.n)
         return;
     buf_printf(b, "\n*%s* ", name);
     slack_escape(b, value, room);
 }
 
-static void alert_section(struct buf *b, const struct jsonr *alert, enum notify_language l)
-{
+static void alert_section(struct buf *b, const struct jsonr *alert, enum notify_language l) {
     const struct jsonr *labels = jsonr_get(alert, "labels");
     bool firing = str_eqz(jsonr_get_str(alert, "status"), "firing");
     buf_putz(b, firing ? ":red_circle: *" : ":large_green_circle: *");
     slack_escape(b, headline(alert, l), 300);
     buf_putz(b, "*");
     struct buf where = BUF_INIT;
-    static const char *const places[] = {"service", "instance", "job", "mountpoint", "device", "name", "pod", "namespace"};
+    static const char *const places[] = {"service", "instance", "job", "mountpoint",
+                                         "device",  "name",     "pod", "namespace"};
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         struct str v = jsonr_get_str(labels, places[i]);
         if (!v.n)
@@ -107,14 +106,14 @@ static void alert_section(struct buf *b, const struct jsonr *alert, enum notify_
     line_of(b, word(l, "Value", "値"), jsonr_get_str(alert, "value"), 60);
     if (!firing)
         return;
-    line_of(b, word(l, "What it means", "意味"), text_of(alert, "description", "description_ja", l), 700);
+    line_of(b, word(l, "What it means", "意味"), text_of(alert, "description", "description_ja", l),
+            700);
     line_of(b, word(l, "What to do", "対処"), text_of(alert, "runbook", "runbook_ja", l), 800);
     struct str runbook_url = text_of(alert, "runbook_url", "runbook_url_ja", l);
     line_of(b, word(l, "Runbook", "手順書"), runbook_url, 200);
 }
 
-static void section(struct jsonw *w, struct str text)
-{
+static void section(struct jsonw *w, struct str text) {
     jsonw_object(w);
     jsonw_kz(w, "type", "section");
     jsonw_kobject(w, "text");
@@ -124,8 +123,8 @@ static void section(struct jsonw *w, struct str text)
     jsonw_end(w);
 }
 
-static void footer(struct jsonw *w, const struct slack_look *look, struct str extra, const char *page)
-{
+static void footer(struct jsonw *w, const struct slack_look *look, struct str extra,
+                   const char *page) {
     struct buf b = BUF_INIT;
     if (extra.n)
         buf_puts(&b, extra);
@@ -150,9 +149,10 @@ static void footer(struct jsonw *w, const struct slack_look *look, struct str ex
     buf_deinit(&b);
 }
 
-/* {"text": ..., "attachments": [{"color": ..., "blocks": [ ; the caller writes blocks, then end_message. */
-static void begin_message(struct jsonw *w, const struct slack_look *look, struct str text, const char *color)
-{
+/* {"text": ..., "attachments": [{"color": ..., "blocks": [ ; the caller writes blocks, then
+ * end_message. */
+static void begin_message(struct jsonw *w, const struct slack_look *look, struct str text,
+                          const char *color) {
     jsonw_object(w);
     jsonw_kstr(w, "text", str_sub(text, 0, cut_at(text, TEXT_BYTES_MAX)));
     if (look->channel.n)
@@ -168,26 +168,26 @@ static void begin_message(struct jsonw *w, const struct slack_look *look, struct
     jsonw_kz(w, "color", color);
     jsonw_karray(w, "blocks");
 }
-static void end_message(struct jsonw *w)
-{
+static void end_message(struct jsonw *w) {
     jsonw_end(w);
     jsonw_end(w);
     jsonw_end(w);
     jsonw_end(w);
 }
 
-static void render_test(struct jsonw *w, const struct slack_look *look)
-{
-    struct str text = look->language == NOTIFY_JA ? STR("hinomi の通知テストです。これが読めれば、この受信先は使えます。")
-                                                  : STR("This is a test from hinomi. If you can read it, this receiver works.");
+static void render_test(struct jsonw *w, const struct slack_look *look) {
+    struct str text =
+        look->language == NOTIFY_JA
+            ? STR("hinomi の通知テストです。これが読めれば、この受信先は使えます。")
+            : STR("This is a test from hinomi. If you can read it, this receiver works.");
     begin_message(w, look, text, "#1976d2");
     section(w, text);
     footer(w, look, (struct str){NULL, 0}, "/");
     end_message(w);
 }
 
-static void render_digest(struct jsonw *w, const struct jsonr *digest, const struct slack_look *look)
-{
+static void render_digest(struct jsonw *w, const struct jsonr *digest,
+                          const struct slack_look *look) {
     size_t n = jsonr_len(digest);
     struct buf text = BUF_INIT, b = BUF_INIT;
     if (look->language == NOTIFY_JA)
@@ -209,18 +209,22 @@ static void render_digest(struct jsonw *w, const struct jsonr *digest, const str
     buf_deinit(&b);
 }
 
-static void render_alerts(struct jsonw *w, const struct jsonr *root, const struct slack_look *look)
-{
+static void render_alerts(struct jsonw *w, const struct jsonr *root,
+                          const struct slack_look *look) {
     const struct jsonr *alerts = jsonr_get(root, "alerts");
     size_t n = jsonr_len(alerts), firing = 0;
     uint64_t all = n + (uint64_t)jsonr_get_i64(root, "truncatedAlerts", 0);
     for (size_t i = 0; i < n; i++)
         firing += str_eqz(jsonr_get_str(jsonr_at(alerts, i), "status"), "firing");
     struct str severity = jsonr_get_str(jsonr_get(root, "commonLabels"), "severity");
-    const char *color = !firing ? "#2e7d32" : str_eqz(severity, "warning") || str_eqz(severity, "info") ? "#f9a825" : "#d32f2f";
+    const char *color = !firing                                                     ? "#2e7d32"
+                        : str_eqz(severity, "warning") || str_eqz(severity, "info") ? "#f9a825"
+                                                                                    : "#d32f2f";
     struct buf text = BUF_INIT, b = BUF_INIT;
-    const char *state = firing ? word(look->language, "Firing", "発生") : word(look->language, "Resolved", "復旧");
-    buf_printf(&text, "[%s%s%.0llu] ", state, all > 1 ? ":" : "", all > 1 ? (unsigned long long)(firing ? firing : all) : 0ULL);
+    const char *state =
+        firing ? word(look->language, "Firing", "発生") : word(look->language, "Resolved", "復旧");
+    buf_printf(&text, "[%s%s%.0llu] ", state, all > 1 ? ":" : "",
+               all > 1 ? (unsigned long long)(firing ? firing : all) : 0ULL);
     slack_escape(&text, n ? headline(jsonr_at(alerts, 0), look->language) : STR("?"), 400);
     begin_message(w, look, buf_view(&text), color);
     size_t shown = 0;
@@ -247,8 +251,8 @@ static void render_alerts(struct jsonw *w, const struct jsonr *root, const struc
     buf_deinit(&b);
 }
 
-bool slack_render(struct buf *out, struct str kind, struct str body, const struct slack_look *look, struct err *err)
-{
+bool slack_render(struct buf *out, struct str kind, struct str body, const struct slack_look *look,
+                  struct err *err) {
     struct jsonw w = JSONW_INIT(out);
     if (str_eqz(kind, "test")) {
         render_test(&w, look);

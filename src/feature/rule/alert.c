@@ -1,15 +1,16 @@
-/* The alert state machine (Prometheus's, rules/alerting.go describes the same): inactive -> pending -> firing ->
- * inactive, with `for` and `keep_firing_for`. All moves of one evaluation are decided first, committed with their
- * signals, and only then taken over: what is not on disk did not happen. */
+/* The alert state machine (Prometheus's, rules/alerting.go describes the same): inactive -> pending
+ * -> firing -> inactive, with `for` and `keep_firing_for`. All moves of one evaluation are decided
+ * first, committed with their signals, and only then taken over: what is not on disk did not
+ * happen. */
 #include "feature/rule/rule_int.h"
 
 #include <stdlib.h>
 
-/* A firing alert from before a restart waits this many evaluations for its series to be there again. */
+/* A firing alert from before a restart waits this many evaluations for its series to be there
+ * again. */
 #define RESTORED_GRACE_EVALUATIONS 2
 
-static struct alert *alert_new(const struct alert_result *v)
-{
+static struct alert *alert_new(const struct alert_result *v) {
     struct alert *a = calloc(1, sizeof(*a));
     if (!a)
         return NULL;
@@ -26,8 +27,8 @@ static struct alert *alert_new(const struct alert_result *v)
 }
 
 /* The result holds this alert. */
-static bool step_seen(const struct rule *r, struct alert *a, const struct alert_result *v, int64_t ts_ms)
-{
+static bool step_seen(const struct rule *r, struct alert *a, const struct alert_result *v,
+                      int64_t ts_ms) {
     a->seen = true;
     a->restored = false;
     if (a->fresh || a->now.state == ALERT_INACTIVE) { /* new, or resolved a while ago and back */
@@ -60,8 +61,8 @@ static bool step_seen(const struct rule *r, struct alert *a, const struct alert_
 }
 
 /* The result does not hold it. */
-static void step_unseen(const struct group *g, const struct rule *r, struct alert *a, int64_t ts_ms)
-{
+static void step_unseen(const struct group *g, const struct rule *r, struct alert *a,
+                        int64_t ts_ms) {
     if (a->next.state == ALERT_FIRING) {
         if (a->restored && g->evaluations < RESTORED_GRACE_EVALUATIONS)
             return;
@@ -80,18 +81,16 @@ static void step_unseen(const struct group *g, const struct rule *r, struct aler
     }
 }
 
-static bool forgotten(const struct alert_move *m, int64_t ts_ms)
-{
-    return m->state == ALERT_INACTIVE && (m->resolved_ms == 0 || ts_ms - m->resolved_ms > RULE_RESOLVED_KEPT_MS);
+static bool forgotten(const struct alert_move *m, int64_t ts_ms) {
+    return m->state == ALERT_INACTIVE &&
+           (m->resolved_ms == 0 || ts_ms - m->resolved_ms > RULE_RESOLVED_KEPT_MS);
 }
 
-static bool moved(const struct alert *a)
-{
+static bool moved(const struct alert *a) {
     return a->fresh || memcmp(&a->now, &a->next, sizeof(a->now)) != 0 || a->signal;
 }
 
-static void take_over(struct rule *r, int64_t ts_ms)
-{
+static void take_over(struct rule *r, int64_t ts_ms) {
     struct map_entry *next = NULL;
     for (struct map_entry *e = map_next(&r->alerts, NULL); e; e = next) {
         next = map_next(&r->alerts, e);
@@ -107,8 +106,7 @@ static void take_over(struct rule *r, int64_t ts_ms)
     }
 }
 
-static void undo(struct rule *r)
-{
+static void undo(struct rule *r) {
     struct map_entry *next = NULL;
     for (struct map_entry *e = map_next(&r->alerts, NULL); e; e = next) {
         next = map_next(&r->alerts, e);
@@ -117,8 +115,8 @@ static void undo(struct rule *r)
     }
 }
 
-static bool match_result(struct rule *r, const struct alert_result *v, size_t n, int64_t ts_ms, struct err *err)
-{
+static bool match_result(struct rule *r, const struct alert_result *v, size_t n, int64_t ts_ms,
+                         struct err *err) {
     for (size_t i = 0; i < n; i++) {
         struct str key = {v[i].key, ALERT_KEY_BYTES};
         struct alert *a = map_get(&r->alerts, key);
@@ -130,16 +128,17 @@ static bool match_result(struct rule *r, const struct alert_result *v, size_t n,
             }
         }
         if (a->seen)
-            return err_set(err, ERR_EXECUTION, "vector contains metrics with the same labelset after applying alert labels");
+            return err_set(
+                err, ERR_EXECUTION,
+                "vector contains metrics with the same labelset after applying alert labels");
         if (!step_seen(r, a, &v[i], ts_ms))
             return err_set(err, ERR_INTERNAL, "out of memory holding alerts");
     }
     return true;
 }
 
-bool alerts_step(struct rule_manager *m, struct group *g, struct rule *r, const struct alert_result *v, size_t n,
-                 int64_t ts_ms, struct err *err)
-{
+bool alerts_step(struct rule_manager *m, struct group *g, struct rule *r,
+                 const struct alert_result *v, size_t n, int64_t ts_ms, struct err *err) {
     for (struct map_entry *e = map_next(&r->alerts, NULL); e; e = map_next(&r->alerts, e)) {
         struct alert *a = e->value;
         a->next = a->now;
@@ -147,7 +146,8 @@ bool alerts_step(struct rule_manager *m, struct group *g, struct rule *r, const 
         a->signal = NULL;
     }
     bool ok = match_result(r, v, n, ts_ms, err);
-    struct alert **changed = ok && r->alerts.n_live ? calloc(r->alerts.n_live, sizeof(struct alert *)) : NULL;
+    struct alert **changed =
+        ok && r->alerts.n_live ? calloc(r->alerts.n_live, sizeof(struct alert *)) : NULL;
     if (ok && r->alerts.n_live && !changed)
         ok = err_set(err, ERR_INTERNAL, "out of memory holding alerts");
     size_t n_changed = 0;

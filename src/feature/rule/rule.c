@@ -9,21 +9,19 @@
 
 #define WORKERS_DEFAULT 2
 #define WORKERS_MAX 16
-#define WAKE_MAX_MS 1000    /* how soon a jump of the wall clock is noticed */
-#define SAVE_EVERY_MS 60000 /* how exactly it is known, after a crash, until when rules were evaluated */
+#define WAKE_MAX_MS 1000 /* how soon a jump of the wall clock is noticed */
+#define SAVE_EVERY_MS                                                                              \
+    60000 /* how exactly it is known, after a crash, until when rules were evaluated */
 
-const char *rule_health_name(enum rule_health h)
-{
+const char *rule_health_name(enum rule_health h) {
     return h == RULE_HEALTH_OK ? "ok" : h == RULE_HEALTH_BAD ? "err" : "unknown";
 }
-const char *alert_state_name(enum alert_state s)
-{
+const char *alert_state_name(enum alert_state s) {
     static const char *const names[] = {"inactive", "pending", "nodata", "firing"};
     return names[s];
 }
 
-struct rule_manager *rule_manager_new(const struct rule_options *opt, struct err *err)
-{
+struct rule_manager *rule_manager_new(const struct rule_options *opt, struct err *err) {
     struct rule_manager *m = calloc(1, sizeof(*m));
     if (!m) {
         err_set(err, ERR_INTERNAL, "out of memory starting the rules");
@@ -51,18 +49,16 @@ struct rule_manager *rule_manager_new(const struct rule_options *opt, struct err
 }
 
 /* The newest moment of the group's time line at or before now. */
-static int64_t slot_of(const struct group *g, int64_t now_ms)
-{
+static int64_t slot_of(const struct group *g, int64_t now_ms) {
     int64_t offset = (int64_t)(g->slot_hash % (uint64_t)g->interval_ms);
     int64_t since = now_ms - offset;
     int64_t rest = since % g->interval_ms;
     return now_ms - (rest < 0 ? rest + g->interval_ms : rest);
 }
 
-/* Whether the group has something to do now: *out_slot. A clock that was set back by more than an interval starts a
- * new line; by less, the group waits until it has passed where it was. */
-static bool due(const struct group *g, int64_t now_ms, int64_t *out_slot)
-{
+/* Whether the group has something to do now: *out_slot. A clock that was set back by more than an
+ * interval starts a new line; by less, the group waits until it has passed where it was. */
+static bool due(const struct group *g, int64_t now_ms, int64_t *out_slot) {
     if (g->busy)
         return false;
     int64_t slot = slot_of(g, now_ms);
@@ -74,21 +70,20 @@ static bool due(const struct group *g, int64_t now_ms, int64_t *out_slot)
 }
 
 /* Time when nobody looked does not count towards `for`. */
-static void shift_pending(struct group *g, int64_t slot_ms)
-{
+static void shift_pending(struct group *g, int64_t slot_ms) {
     int64_t gap = g->seen_ms ? slot_ms - g->seen_ms : 0;
     if (gap <= g->interval_ms) /* the ordinary distance: nothing was missed */
         return;
     for (size_t i = 0; i < g->n; i++)
-        for (struct map_entry *e = map_next(&g->rules[i].alerts, NULL); e; e = map_next(&g->rules[i].alerts, e)) {
+        for (struct map_entry *e = map_next(&g->rules[i].alerts, NULL); e;
+             e = map_next(&g->rules[i].alerts, e)) {
             struct alert *a = e->value;
             if (a->now.state == ALERT_PENDING && a->restored)
                 a->now.active_ms += gap;
         }
 }
 
-static void begin_slot(struct group *g, int64_t slot_ms)
-{
+static void begin_slot(struct group *g, int64_t slot_ms) {
     if (g->last_slot_ms && slot_ms > g->last_slot_ms + g->interval_ms) {
         int64_t missed = (slot_ms - g->last_slot_ms) / g->interval_ms - 1;
         g->missed += (uint64_t)missed;
@@ -100,15 +95,13 @@ static void begin_slot(struct group *g, int64_t slot_ms)
     g->busy = true;
 }
 
-static void count_firing(struct rule_manager *m)
-{
+static void count_firing(struct rule_manager *m) {
     struct rule_summary s;
     rule_manager_summary(m, &s);
     STAT_SET(hinomi_alerts_firing, s.firing);
 }
 
-static void run_one(struct rule_manager *m, struct group *g, int64_t slot_ms)
-{
+static void run_one(struct rule_manager *m, struct group *g, int64_t slot_ms) {
     group_evaluate(m, g, slot_ms);
     struct err e = {0};
     if (slot_ms - g->saved_ms >= SAVE_EVERY_MS || slot_ms < g->saved_ms) {
@@ -125,8 +118,8 @@ static void run_one(struct rule_manager *m, struct group *g, int64_t slot_ms)
 }
 
 /* The due group whose slot is the oldest; NULL: none. Holding the lock. */
-static struct group *pick(struct rule_manager *m, int64_t now_ms, int64_t *out_slot, int64_t *out_wait_ms)
-{
+static struct group *pick(struct rule_manager *m, int64_t now_ms, int64_t *out_slot,
+                          int64_t *out_wait_ms) {
     struct group *best = NULL;
     int64_t wait = WAKE_MAX_MS;
     for (size_t i = 0; m->gen && i < m->gen->n; i++) {
@@ -146,8 +139,7 @@ static struct group *pick(struct rule_manager *m, int64_t now_ms, int64_t *out_s
     return best;
 }
 
-size_t rule_manager_run_due(struct rule_manager *m)
-{
+size_t rule_manager_run_due(struct rule_manager *m) {
     size_t n = 0;
     for (;;) {
         int64_t slot = 0, wait;
@@ -163,8 +155,7 @@ size_t rule_manager_run_due(struct rule_manager *m)
     }
 }
 
-static void worker(void *arg)
-{
+static void worker(void *arg) {
     struct rule_manager *m = arg;
     mutex_lock(&m->lock);
     while (!m->stopping) {
@@ -182,8 +173,7 @@ static void worker(void *arg)
     mutex_unlock(&m->lock);
 }
 
-bool rule_manager_start(struct rule_manager *m, struct err *err)
-{
+bool rule_manager_start(struct rule_manager *m, struct err *err) {
     uint32_t n = m->opt.threads ? m->opt.threads : WORKERS_DEFAULT;
     if (n > WORKERS_MAX)
         n = WORKERS_MAX;
@@ -193,8 +183,7 @@ bool rule_manager_start(struct rule_manager *m, struct err *err)
     return true;
 }
 
-static struct rule *find_rule(struct generation *gen, const char *key)
-{
+static struct rule *find_rule(struct generation *gen, const char *key) {
     for (size_t i = 0; gen && i < gen->n; i++)
         for (size_t k = 0; k < gen->groups[i].n; k++)
             if (strcmp(gen->groups[i].rules[k].key, key) == 0)
@@ -202,14 +191,15 @@ static struct rule *find_rule(struct generation *gen, const char *key)
     return NULL;
 }
 
-/* Moves what a rule knows from the former generation. Rules: a map by key, as a load may hold thousands. */
-static bool transplant(struct generation *from, struct generation *to, struct err *err)
-{
+/* Moves what a rule knows from the former generation. Rules: a map by key, as a load may hold
+ * thousands. */
+static bool transplant(struct generation *from, struct generation *to, struct err *err) {
     struct map by_key = MAP_INIT;
     bool ok = true;
     for (size_t i = 0; ok && i < from->n; i++)
         for (size_t k = 0; ok && k < from->groups[i].n; k++)
-            ok = map_put(&by_key, str_from(from->groups[i].rules[k].key), &from->groups[i].rules[k], NULL);
+            ok = map_put(&by_key, str_from(from->groups[i].rules[k].key), &from->groups[i].rules[k],
+                         NULL);
     if (!ok) {
         map_deinit(&by_key);
         return err_set(err, ERR_INTERNAL, "out of memory loading rules");
@@ -243,16 +233,15 @@ static bool transplant(struct generation *from, struct generation *to, struct er
     return true;
 }
 
-static bool any_busy(const struct generation *gen)
-{
+static bool any_busy(const struct generation *gen) {
     for (size_t i = 0; gen && i < gen->n; i++)
         if (gen->groups[i].busy)
             return true;
     return false;
 }
 
-bool rule_manager_load(struct rule_manager *m, const struct rule_source *sources, size_t n, struct err *err)
-{
+bool rule_manager_load(struct rule_manager *m, const struct rule_source *sources, size_t n,
+                       struct err *err) {
     struct generation *gen = generation_new(&m->opt, sources, n, err);
     if (!gen)
         return false;
@@ -284,8 +273,7 @@ bool rule_manager_load(struct rule_manager *m, const struct rule_source *sources
     return true;
 }
 
-void rule_manager_free(struct rule_manager *m)
-{
+void rule_manager_free(struct rule_manager *m) {
     if (!m)
         return;
     mutex_lock(&m->lock);
@@ -297,7 +285,8 @@ void rule_manager_free(struct rule_manager *m)
     for (size_t i = 0; m->gen && i < m->gen->n; i++) {
         struct err e = {0};
         struct group *g = &m->gen->groups[i];
-        if (g->last_slot_ms && g->last_slot_ms != g->saved_ms && !rule_state_save_group(m->opt.state, g, &e))
+        if (g->last_slot_ms && g->last_slot_ms != g->saved_ms &&
+            !rule_state_save_group(m->opt.state, g, &e))
             log_warn("rule", "group %.*s: %s", STR_FMT(g->name), e.message);
     }
     generation_free(m->gen);

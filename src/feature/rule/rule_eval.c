@@ -13,8 +13,7 @@ struct rows {
     bool failed;
 };
 
-static void put_row(struct rows *r, struct labels ls, int64_t ts_ms, double value)
-{
+static void put_row(struct rows *r, struct labels ls, int64_t ts_ms, double value) {
     if (r->n == r->cap) {
         size_t cap = r->cap ? 2 * r->cap : 64;
         struct batch_row *v = arena_grow(r->a, r->v, r->cap * sizeof(*v), cap * sizeof(*v));
@@ -28,19 +27,21 @@ static void put_row(struct rows *r, struct labels ls, int64_t ts_ms, double valu
     r->v[r->n++] = (struct batch_row){ls, ts_ms, value};
 }
 
-static int64_t mono_ms(void *arg)
-{
+static int64_t mono_ms(void *arg) {
     const struct clock *c = arg;
     return clock_mono_ms(c);
 }
 
-static bool run_query(struct rule_manager *m, const struct group *g, const struct promql_expr *e, int64_t ts_ms,
-                      struct promql_result *out, struct err *err)
-{
-    int64_t budget = g->interval_ms > RULE_EVALUATION_TIMEOUT_MS ? g->interval_ms : RULE_EVALUATION_TIMEOUT_MS;
+static bool run_query(struct rule_manager *m, const struct group *g, const struct promql_expr *e,
+                      int64_t ts_ms, struct promql_result *out, struct err *err) {
+    int64_t budget =
+        g->interval_ms > RULE_EVALUATION_TIMEOUT_MS ? g->interval_ms : RULE_EVALUATION_TIMEOUT_MS;
     struct clock clock = *m->opt.clock;
-    struct promql_options opt = {.features = m->opt.promql_features, .lookback_ms = m->opt.lookback_ms,
-                                 .samples_max = RULE_SAMPLES_MAX, .mono_ms = mono_ms, .mono_arg = &clock,
+    struct promql_options opt = {.features = m->opt.promql_features,
+                                 .lookback_ms = m->opt.lookback_ms,
+                                 .samples_max = RULE_SAMPLES_MAX,
+                                 .mono_ms = mono_ms,
+                                 .mono_arg = &clock,
                                  .deadline_mono_ms = clock_mono_ms(m->opt.clock) + budget};
     if (m->opt.query)
         return m->opt.query(m->opt.query_self, e, ts_ms, &opt, out, err);
@@ -55,16 +56,15 @@ struct template_run {
     int64_t ts_ms;
 };
 
-static struct gotmpl_value labels_value(struct arena *a, struct labels ls)
-{
+static struct gotmpl_value labels_value(struct arena *a, struct labels ls) {
     struct gotmpl_value v = gotmpl_map(a, ls.n);
     for (uint32_t i = 0; i < ls.n; i++)
         gotmpl_map_put(&v, ls.l[i].name, gotmpl_str(ls.l[i].value));
     return v;
 }
 
-static bool template_query(void *self, struct str text, struct arena *a, struct gotmpl_value *out, struct err *err)
-{
+static bool template_query(void *self, struct str text, struct arena *a, struct gotmpl_value *out,
+                           struct err *err) {
     const struct template_run *t = self;
     struct promql_expr *e = promql_parse(text, t->m->opt.promql_features, a, err);
     struct promql_result res = {0};
@@ -96,12 +96,14 @@ struct expander {
     struct arena *a;
 };
 
-static void expander_init(struct expander *x, struct template_run *run, struct labels ls, double value, struct arena *a)
-{
+static void expander_init(struct expander *x, struct template_run *run, struct labels ls,
+                          double value, struct arena *a) {
     const struct rule_options *opt = &run->m->opt;
-    struct gotmpl_value labels = labels_value(a, ls), external = gotmpl_map(a, opt->external_labels.n);
+    struct gotmpl_value labels = labels_value(a, ls),
+                        external = gotmpl_map(a, opt->external_labels.n);
     for (size_t i = 0; i < opt->external_labels.n; i++)
-        gotmpl_map_put(&external, opt->external_labels.key[i], gotmpl_str(opt->external_labels.value[i]));
+        gotmpl_map_put(&external, opt->external_labels.key[i],
+                       gotmpl_str(opt->external_labels.value[i]));
     x->a = a;
     x->dot = gotmpl_map(a, 4);
     x->dot.strict = true;
@@ -115,13 +117,15 @@ static void expander_init(struct expander *x, struct template_run *run, struct l
     gotmpl_map_put(&vars, STR("$externalLabels"), external);
     gotmpl_map_put(&vars, STR("$externalURL"), url);
     gotmpl_map_put(&vars, STR("$value"), v);
-    x->env = (struct gotmpl_env){.external_url = opt->external_url, .now_ms = run->ts_ms, .query = template_query,
-                                 .self = run, .vars = vars};
+    x->env = (struct gotmpl_env){.external_url = opt->external_url,
+                                 .now_ms = run->ts_ms,
+                                 .query = template_query,
+                                 .self = run,
+                                 .vars = vars};
 }
 
 /* As Prometheus: a template that fails says so in its place, the alert rings all the same. */
-static struct str expand(struct expander *x, struct str text)
-{
+static struct str expand(struct expander *x, struct str text) {
     struct str out = {NULL, 0};
     struct err e = {0};
     if (gotmpl_expand(text, &x->dot, &x->env, x->a, &out, &e))
@@ -129,8 +133,7 @@ static struct str expand(struct expander *x, struct str text)
     return arena_printf(x->a, "<error expanding template: %s>", e.message);
 }
 
-static bool expand_pairs(struct expander *x, const struct conf_pairs *p, struct labels_builder *b)
-{
+static bool expand_pairs(struct expander *x, const struct conf_pairs *p, struct labels_builder *b) {
     for (size_t i = 0; i < p->n; i++)
         labels_builder_set(b, p->key[i], expand(x, p->value[i]));
     return !x->a->failed;
@@ -138,9 +141,9 @@ static bool expand_pairs(struct expander *x, const struct conf_pairs *p, struct 
 
 /* ---- results ---- */
 
-static bool one_alert(struct rule_manager *m, const struct group *g, const struct rule *r, struct labels from, double value,
-                      int64_t ts_ms, struct arena *a, struct alert_result *out, struct err *err)
-{
+static bool one_alert(struct rule_manager *m, const struct group *g, const struct rule *r,
+                      struct labels from, double value, int64_t ts_ms, struct arena *a,
+                      struct alert_result *out, struct err *err) {
     struct template_run run = {m, g, ts_ms};
     struct expander x;
     struct labels_builder b = LABELS_BUILDER_INIT, t = LABELS_BUILDER_INIT;
@@ -161,15 +164,14 @@ static bool one_alert(struct rule_manager *m, const struct group *g, const struc
     return true;
 }
 
-static bool limit_check(const struct group *g, size_t n, const char *what, struct err *err)
-{
+static bool limit_check(const struct group *g, size_t n, const char *what, struct err *err) {
     if (g->limit > 0 && n > (size_t)g->limit)
-        return err_set(err, ERR_EXECUTION, "exceeded limit of %lld with %zu %s", (long long)g->limit, n, what);
+        return err_set(err, ERR_EXECUTION, "exceeded limit of %lld with %zu %s",
+                       (long long)g->limit, n, what);
     return true;
 }
 
-static void alert_rows(const struct rule *r, int64_t ts_ms, struct rows *rows)
-{
+static void alert_rows(const struct rule *r, int64_t ts_ms, struct rows *rows) {
     for (struct map_entry *e = map_next(&r->alerts, NULL); e; e = map_next(&r->alerts, e)) {
         const struct alert *a = e->value;
         if (a->now.state == ALERT_INACTIVE)
@@ -191,9 +193,9 @@ static void alert_rows(const struct rule *r, int64_t ts_ms, struct rows *rows)
     }
 }
 
-static bool eval_alert(struct rule_manager *m, struct group *g, struct rule *r, const struct promql_result *res, int64_t ts_ms,
-                       struct rows *rows, struct err *err)
-{
+static bool eval_alert(struct rule_manager *m, struct group *g, struct rule *r,
+                       const struct promql_result *res, int64_t ts_ms, struct rows *rows,
+                       struct err *err) {
     bool scalar = res->type == PROMQL_SCALAR;
     size_t n = scalar ? 1 : res->n_series;
     if (!limit_check(g, n, "alerts", err))
@@ -215,9 +217,8 @@ static bool eval_alert(struct rule_manager *m, struct group *g, struct rule *r, 
     return ok;
 }
 
-static bool eval_record(struct group *g, struct rule *r, const struct promql_result *res, int64_t ts_ms, struct rows *rows,
-                        struct err *err)
-{
+static bool eval_record(struct group *g, struct rule *r, const struct promql_result *res,
+                        int64_t ts_ms, struct rows *rows, struct err *err) {
     bool scalar = res->type == PROMQL_SCALAR, ok = true;
     size_t n = scalar ? 1 : res->n_series;
     struct map seen = MAP_INIT;
@@ -237,9 +238,12 @@ static bool eval_record(struct group *g, struct rule *r, const struct promql_res
         }
         alert_key_of(ls, key);
         if (map_get(&seen, str_from(key)))
-            ok = err_set(err, ERR_EXECUTION, "vector contains metrics with the same labelset after applying rule labels");
+            ok = err_set(
+                err, ERR_EXECUTION,
+                "vector contains metrics with the same labelset after applying rule labels");
         else
-            ok = map_put(&seen, str_from(key), r, NULL) || err_set(err, ERR_INTERNAL, "out of memory");
+            ok = map_put(&seen, str_from(key), r, NULL) ||
+                 err_set(err, ERR_INTERNAL, "out of memory");
         if (ok)
             put_row(rows, ls, ts_ms, scalar ? res->scalar : res->series[i].points[0].value);
     }
@@ -249,8 +253,8 @@ static bool eval_record(struct group *g, struct rule *r, const struct promql_res
 
 /* ---- writing, staleness ---- */
 
-static bool write_rows(struct rule_manager *m, const struct group *g, const struct rows *rows, struct err *err)
-{
+static bool write_rows(struct rule_manager *m, const struct group *g, const struct rows *rows,
+                       struct err *err) {
     if (rows->n == 0)
         return true;
     struct batch b = {.kind = SOURCE_RULE, .source = g->source, .rows = rows->v, .n = rows->n};
@@ -258,14 +262,14 @@ static bool write_rows(struct rule_manager *m, const struct group *g, const stru
     if (!sink_write(&m->opt.sink, &b, &res, err))
         return err_prefix(err, "writing the result");
     if (res.rejected[REJECT_LABELS] || res.rejected[REJECT_CARDINALITY])
-        return err_set(err, ERR_LIMITED, "a part of the result was refused: %s", res.first_rejected);
+        return err_set(err, ERR_LIMITED, "a part of the result was refused: %s",
+                       res.first_rejected);
     return true;
 }
 
-/* After the current rows: a stale marker for each series of the last evaluation that is not among them. *out_now:
- * what to remember next time. */
-static bool add_stale(struct rule *r, struct rows *rows, int64_t ts_ms, struct map *out_now)
-{
+/* After the current rows: a stale marker for each series of the last evaluation that is not among
+ * them. *out_now: what to remember next time. */
+static bool add_stale(struct rule *r, struct rows *rows, int64_t ts_ms, struct map *out_now) {
     size_t current = rows->n;
     bool ok = true;
     for (size_t i = 0; ok && i < current; i++) {
@@ -284,27 +288,27 @@ static bool add_stale(struct rule *r, struct rows *rows, int64_t ts_ms, struct m
     return ok && !rows->failed;
 }
 
-static void free_series(struct map *m)
-{
+static void free_series(struct map *m) {
     for (struct map_entry *e = map_next(m, NULL); e; e = map_next(m, e))
         free(e->value);
     map_deinit(m);
 }
 
-void rule_write_stale(struct rule_manager *m, const struct group *g, const struct map *series, int64_t ts_ms)
-{
+void rule_write_stale(struct rule_manager *m, const struct group *g, const struct map *series,
+                      int64_t ts_ms) {
     struct arena a = ARENA_INIT;
     struct rows rows = {.a = &a};
     for (struct map_entry *e = map_next(series, NULL); e; e = map_next(series, e))
         put_row(&rows, *(struct labels *)e->value, ts_ms, sample_stale());
     struct err e = {0};
     if (!write_rows(m, g, &rows, &e))
-        log_warn("rule", "group %.*s: marking the end of removed series: %s", STR_FMT(g->name), e.message);
+        log_warn("rule", "group %.*s: marking the end of removed series: %s", STR_FMT(g->name),
+                 e.message);
     arena_deinit(&a);
 }
 
-static bool eval_rule(struct rule_manager *m, struct group *g, struct rule *r, int64_t ts_ms, struct err *err)
-{
+static bool eval_rule(struct rule_manager *m, struct group *g, struct rule *r, int64_t ts_ms,
+                      struct err *err) {
     struct promql_result res = {0};
     if (!run_query(m, g, r->expr, ts_ms, &res, err))
         return false;
@@ -314,9 +318,11 @@ static bool eval_rule(struct rule_manager *m, struct group *g, struct rule *r, i
     bool ok = (res.type == PROMQL_VECTOR || res.type == PROMQL_SCALAR) ||
               err_set(err, ERR_EXECUTION, "rule result is not a vector or scalar");
     if (ok)
-        ok = r->alerting ? eval_alert(m, g, r, &res, ts_ms, &rows, err) : eval_record(g, r, &res, ts_ms, &rows, err);
+        ok = r->alerting ? eval_alert(m, g, r, &res, ts_ms, &rows, err)
+                         : eval_record(g, r, &res, ts_ms, &rows, err);
     if (ok)
-        ok = add_stale(r, &rows, ts_ms, &now) || err_set(err, ERR_INTERNAL, "out of memory writing the result");
+        ok = add_stale(r, &rows, ts_ms, &now) ||
+             err_set(err, ERR_INTERNAL, "out of memory writing the result");
     if (ok)
         ok = write_rows(m, g, &rows, err);
     if (ok) {
@@ -330,8 +336,7 @@ static bool eval_rule(struct rule_manager *m, struct group *g, struct rule *r, i
     return ok;
 }
 
-void group_evaluate(struct rule_manager *m, struct group *g, int64_t slot_ms)
-{
+void group_evaluate(struct rule_manager *m, struct group *g, int64_t slot_ms) {
     int64_t ts_ms = slot_ms - g->offset_ms;
     int64_t start = m->opt.clock->mono(m->opt.clock->self).ns;
     for (size_t i = 0; i < g->n; i++) {
@@ -356,7 +361,8 @@ void group_evaluate(struct rule_manager *m, struct group *g, int64_t slot_ms)
         r->evaluation_s = (double)(m->opt.clock->mono(m->opt.clock->self).ns - from) / 1e9;
         mutex_unlock(&m->lock);
         if (news)
-            log_warn("rule", "group %.*s, rule %.*s: %s", STR_FMT(g->name), STR_FMT(r->name), e.message);
+            log_warn("rule", "group %.*s, rule %.*s: %s", STR_FMT(g->name), STR_FMT(r->name),
+                     e.message);
     }
     mutex_lock(&m->lock);
     g->evaluations++;

@@ -1,5 +1,5 @@
-/* The built-in pack through the real PromQL engine: silent on a healthy idle host, and each rule rings on the trouble
- * that it is for. */
+/* The built-in pack through the real PromQL engine: silent on a healthy idle host, and each rule
+ * rings on the trouble that it is for. */
 #include "codec/conf_yaml.h"
 #include "feature/rule/rule_conf.h"
 #include "query/promql/promql.h"
@@ -36,13 +36,12 @@ struct mem_set {
     double *value;
 };
 
-static struct labels set_labels(struct reader_set *s, size_t i)
-{
+static struct labels set_labels(struct reader_set *s, size_t i) {
     struct mem_set *x = (struct mem_set *)s;
     return x->m->ls[x->index[i]];
 }
-static bool set_read(struct reader_set *s, size_t i, int64_t from, int64_t to, struct series_data *out, struct err *err)
-{
+static bool set_read(struct reader_set *s, size_t i, int64_t from, int64_t to,
+                     struct series_data *out, struct err *err) {
     (void)err;
     struct mem_set *x = (struct mem_set *)s;
     const struct fake *f = &x->m->v[x->index[i]];
@@ -55,8 +54,7 @@ static bool set_read(struct reader_set *s, size_t i, int64_t from, int64_t to, s
     *out = (struct series_data){x->ts, x->value, NULL, n};
     return true;
 }
-static void set_free(struct reader_set *s)
-{
+static void set_free(struct reader_set *s) {
     struct mem_set *x = (struct mem_set *)s;
     free(x->ts);
     free(x->value);
@@ -64,8 +62,8 @@ static void set_free(struct reader_set *s)
 }
 static const struct reader_set_ops set_ops = {set_labels, set_read, set_free};
 
-static bool mem_select(void *self, const struct reader_query *q, struct reader_set **out, struct err *err)
-{
+static bool mem_select(void *self, const struct reader_query *q, struct reader_set **out,
+                       struct err *err) {
     (void)err;
     struct mem_set *x = calloc(1, sizeof(*x));
     x->m = self;
@@ -84,8 +82,7 @@ static bool mem_select(void *self, const struct reader_query *q, struct reader_s
 }
 static const struct reader_ops mem_ops = {.select = mem_select};
 
-static void put(struct mem *m, const struct fake *f, size_t n)
-{
+static void put(struct mem *m, const struct fake *f, size_t n) {
     struct err err = {0};
     for (size_t i = 0; i < n; i++) {
         struct labels ls;
@@ -100,18 +97,33 @@ static void put(struct mem *m, const struct fake *f, size_t n)
     }
 }
 
-/* A host that has nothing to do; 4 cores, 8 GiB, an almost empty disk that slowly fills; no NTP trouble. */
+/* A host that has nothing to do; 4 cores, 8 GiB, an almost empty disk that slowly fills; no NTP
+ * trouble. */
 static const struct fake healthy[] = {
     {"up{job=\"node\", instance=\"h\"}", 1, 0},
-    {"node_filesystem_avail_bytes{device=\"sda1\", fstype=\"ext4\", instance=\"h\", mountpoint=\"/\"}", 60e9, -1000},
-    {"node_filesystem_size_bytes{device=\"sda1\", fstype=\"ext4\", instance=\"h\", mountpoint=\"/\"}", 100e9, 0},
-    {"node_filesystem_readonly{device=\"sda1\", fstype=\"ext4\", instance=\"h\", mountpoint=\"/\"}", 0, 0},
-    {"node_filesystem_files{device=\"sda1\", fstype=\"ext4\", instance=\"h\", mountpoint=\"/\"}", 6e6, 0},
-    {"node_filesystem_files_free{device=\"sda1\", fstype=\"ext4\", instance=\"h\", mountpoint=\"/\"}", 5e6, 0},
+    {"node_filesystem_avail_bytes{device=\"sda1\", fstype=\"ext4\", instance=\"h\", "
+     "mountpoint=\"/\"}",
+     60e9, -1000},
+    {"node_filesystem_size_bytes{device=\"sda1\", fstype=\"ext4\", instance=\"h\", "
+     "mountpoint=\"/\"}",
+     100e9, 0},
+    {"node_filesystem_readonly{device=\"sda1\", fstype=\"ext4\", instance=\"h\", mountpoint=\"/\"}",
+     0, 0},
+    {"node_filesystem_files{device=\"sda1\", fstype=\"ext4\", instance=\"h\", mountpoint=\"/\"}",
+     6e6, 0},
+    {"node_filesystem_files_free{device=\"sda1\", fstype=\"ext4\", instance=\"h\", "
+     "mountpoint=\"/\"}",
+     5e6, 0},
     /* an image: always full, always read-only, and that is right */
-    {"node_filesystem_avail_bytes{device=\"loop0\", fstype=\"squashfs\", instance=\"h\", mountpoint=\"/snap\"}", 0, 0},
-    {"node_filesystem_size_bytes{device=\"loop0\", fstype=\"squashfs\", instance=\"h\", mountpoint=\"/snap\"}", 1e9, 0},
-    {"node_filesystem_readonly{device=\"loop0\", fstype=\"squashfs\", instance=\"h\", mountpoint=\"/snap\"}", 1, 0},
+    {"node_filesystem_avail_bytes{device=\"loop0\", fstype=\"squashfs\", instance=\"h\", "
+     "mountpoint=\"/snap\"}",
+     0, 0},
+    {"node_filesystem_size_bytes{device=\"loop0\", fstype=\"squashfs\", instance=\"h\", "
+     "mountpoint=\"/snap\"}",
+     1e9, 0},
+    {"node_filesystem_readonly{device=\"loop0\", fstype=\"squashfs\", instance=\"h\", "
+     "mountpoint=\"/snap\"}",
+     1, 0},
     {"node_vmstat_oom_kill{instance=\"h\"}", 3, 0},
     {"node_memory_MemAvailable_bytes{instance=\"h\"}", 6e9, 0},
     {"node_memory_MemTotal_bytes{instance=\"h\"}", 8e9, 0},
@@ -139,34 +151,51 @@ static const struct {
     const char *alert;
     struct fake v[3];
 } trouble[] = {
-    {"HostDiskAlmostFull", {{"node_filesystem_avail_bytes{device=\"sda1\", fstype=\"ext4\", instance=\"h\", mountpoint=\"/\"}", 2e9, 0}}},
-    {"HostInodesAlmostGone", {{"node_filesystem_files_free{device=\"sda1\", fstype=\"ext4\", instance=\"h\", mountpoint=\"/\"}", 1e5, 0}}},
-    {"HostDiskFullWithinADay", {{"node_filesystem_avail_bytes{device=\"sda1\", fstype=\"ext4\", instance=\"h\", mountpoint=\"/\"}", 20e9, -500000}}},
+    {"HostDiskAlmostFull",
+     {{"node_filesystem_avail_bytes{device=\"sda1\", fstype=\"ext4\", instance=\"h\", "
+       "mountpoint=\"/\"}",
+       2e9, 0}}},
+    {"HostInodesAlmostGone",
+     {{"node_filesystem_files_free{device=\"sda1\", fstype=\"ext4\", instance=\"h\", "
+       "mountpoint=\"/\"}",
+       1e5, 0}}},
+    {"HostDiskFullWithinADay",
+     {{"node_filesystem_avail_bytes{device=\"sda1\", fstype=\"ext4\", instance=\"h\", "
+       "mountpoint=\"/\"}",
+       20e9, -500000}}},
     {"HostOutOfMemoryKill", {{"node_vmstat_oom_kill{instance=\"h\"}", 500, 0.01}}},
     {"HostMemoryAlmostGone", {{"node_memory_MemAvailable_bytes{instance=\"h\"}", 1e8, 0}}},
-    {"HostMemoryPressure", {{"node_pressure_memory_stalled_seconds_total{instance=\"h\"}", 50000, 0.3}}},
+    {"HostMemoryPressure",
+     {{"node_pressure_memory_stalled_seconds_total{instance=\"h\"}", 50000, 0.3}}},
     {"HostCPUPressure", {{"node_pressure_cpu_waiting_seconds_total{instance=\"h\"}", 90000, 0.9}}},
-    {"HostIOWait", {{"node_cpu_seconds_total{cpu=\"0\", instance=\"h\", mode=\"iowait\"}", 90000, 0.6}}},
-    {"HostClockNotSynchronised", {{"node_timex_sync_status{instance=\"h\"}", 0, 0}, {"node_timex_maxerror_seconds{instance=\"h\"}", 16, 0}}},
+    {"HostIOWait",
+     {{"node_cpu_seconds_total{cpu=\"0\", instance=\"h\", mode=\"iowait\"}", 90000, 0.6}}},
+    {"HostClockNotSynchronised",
+     {{"node_timex_sync_status{instance=\"h\"}", 0, 0},
+      {"node_timex_maxerror_seconds{instance=\"h\"}", 16, 0}}},
     {"HostFileHandlesAlmostGone", {{"node_filefd_allocated{instance=\"h\"}", 9e5, 0}}},
-    {"HostNetworkErrors", {{"node_network_receive_errs_total{device=\"eth0\", instance=\"h\"}", 1e6, 5}}},
-    {"HostSystemdUnitFailed", {{"node_systemd_unit_state{instance=\"h\", name=\"ssh.service\", state=\"failed\"}", 1, 0}}},
+    {"HostNetworkErrors",
+     {{"node_network_receive_errs_total{device=\"eth0\", instance=\"h\"}", 1e6, 5}}},
+    {"HostSystemdUnitFailed",
+     {{"node_systemd_unit_state{instance=\"h\", name=\"ssh.service\", state=\"failed\"}", 1, 0}}},
     {"TargetDown", {{"up{job=\"node\", instance=\"h\"}", 0, 0}}},
-    {"CertificateExpiresSoon", {{"probe_ssl_earliest_cert_expiry{instance=\"h:443\"}", 1700000000.0 + 5 * 86400, 0}}},
-    {"HinomiNotificationsFail", {{"hinomi_notification_failures_total{instance=\"h\"}", 5000, 0.05}}},
+    {"CertificateExpiresSoon",
+     {{"probe_ssl_earliest_cert_expiry{instance=\"h:443\"}", 1700000000.0 + 5 * 86400, 0}}},
+    {"HinomiNotificationsFail",
+     {{"hinomi_notification_failures_total{instance=\"h\"}", 5000, 0.05}}},
     {"HinomiNotificationsWait", {{"hinomi_outbox_pending{instance=\"h\"}", 4, 0}}},
     {"HinomiStoreFails", {{"hinomi_wal_fsync_failures_total{instance=\"h\"}", 5000, 0.05}}},
     {"HinomiRulesFail", {{"hinomi_rule_evaluation_failures_total{instance=\"h\"}", 5000, 0.05}}},
 };
 
 /* The names of the alerts whose expression gives something, each with a space behind it. */
-static void ringing(struct mem *m, struct buf *out)
-{
+static void ringing(struct mem *m, struct buf *out) {
     struct arena a = ARENA_INIT;
     struct conf_env env = {0};
     struct conf_diags d = {.arena = &a};
     struct rule_file_conf f;
-    assert_true(conf_yaml_decode(rule_pack_host(), "host.yaml", &rule_file_table, &env, &a, &f, &d));
+    assert_true(
+        conf_yaml_decode(rule_pack_host(), "host.yaml", &rule_file_table, &env, &a, &f, &d));
     struct reader reader = {&mem_ops, m};
     const struct rule_group_conf *g = f.groups.v;
     for (size_t i = 0; i < f.groups.n; i++) {
@@ -186,8 +215,7 @@ static void ringing(struct mem *m, struct buf *out)
     arena_deinit(&a);
 }
 
-static void test_silent_on_a_healthy_host(void **arg)
-{
+static void test_silent_on_a_healthy_host(void **arg) {
     (void)arg;
     struct mem m = {0};
     struct buf out = BUF_INIT;
@@ -204,8 +232,7 @@ static void test_silent_on_a_healthy_host(void **arg)
     arena_deinit(&m.a);
 }
 
-static void test_each_rings_for_its_trouble(void **arg)
-{
+static void test_each_rings_for_its_trouble(void **arg) {
     (void)arg;
     for (size_t i = 0; i < sizeof(trouble) / sizeof(trouble[0]); i++) {
         struct mem m = {0};
@@ -223,8 +250,7 @@ static void test_each_rings_for_its_trouble(void **arg)
     }
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_silent_on_a_healthy_host),
         cmocka_unit_test(test_each_rings_for_its_trouble),

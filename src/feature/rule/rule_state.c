@@ -6,13 +6,15 @@
 
 #include <stdlib.h>
 
-static struct str z(const char *s) { return str_from(s); }
+static struct str z(const char *s) {
+    return str_from(s);
+}
 
-static void put_query_escaped(struct buf *b, struct str s)
-{
+static void put_query_escaped(struct buf *b, struct str s) {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.')
+        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+            c == '-' || c == '_' || c == '.')
             buf_putc(b, c);
         else
             buf_printf(b, "%%%02X", (unsigned)(unsigned char)c);
@@ -25,9 +27,9 @@ struct signal_row {
     int64_t starts_ms, ends_ms;
 };
 
-static bool put_signal(struct state_tx *tx, const struct rule_options *opt, const struct group *g, const struct rule *r,
-                       const struct signal_row *s, int64_t ts_ms, struct err *err)
-{
+static bool put_signal(struct state_tx *tx, const struct rule_options *opt, const struct group *g,
+                       const struct rule *r, const struct signal_row *s, int64_t ts_ms,
+                       struct err *err) {
     struct buf url = BUF_INIT, body = BUF_INIT;
     struct jsonw w = JSONW_INIT(&body);
     jsonw_object(&w);
@@ -44,39 +46,51 @@ static bool put_signal(struct state_tx *tx, const struct rule_options *opt, cons
         jsonw_kz(&w, "reason", "the rule was removed");
     }
     jsonw_end(&w);
-    bool ok = (buf_ok(&url) && buf_ok(&body)) || err_set(err, ERR_INTERNAL, "out of memory writing a signal");
-    ok = ok && state_exec(tx, err,
-                          "INSERT INTO signals(at_ms,source,kind,alert_key,labels,annotations,value,starts_ms,ends_ms,"
-                          "generator_url,body) VALUES(?,'rule',?,?,?,?,?,?,?,?,?)",
-                          "isssssiiss", ts_ms, z(s->kind), s->alert_key, s->labels, s->annotations, s->value, s->starts_ms,
-                          s->ends_ms, buf_view(&url), buf_view(&body));
+    bool ok = (buf_ok(&url) && buf_ok(&body)) ||
+              err_set(err, ERR_INTERNAL, "out of memory writing a signal");
+    ok = ok && state_exec(
+                   tx, err,
+                   "INSERT INTO "
+                   "signals(at_ms,source,kind,alert_key,labels,annotations,value,starts_ms,ends_ms,"
+                   "generator_url,body) VALUES(?,'rule',?,?,?,?,?,?,?,?,?)",
+                   "isssssiiss", ts_ms, z(s->kind), s->alert_key, s->labels, s->annotations,
+                   s->value, s->starts_ms, s->ends_ms, buf_view(&url), buf_view(&body));
     buf_deinit(&url);
     buf_deinit(&body);
     return ok;
 }
 
-static bool put_alert(struct state_tx *tx, struct rule_manager *m, struct group *g, struct rule *r, struct alert *a,
-                      int64_t ts_ms, struct err *err)
-{
+static bool put_alert(struct state_tx *tx, struct rule_manager *m, struct group *g, struct rule *r,
+                      struct alert *a, int64_t ts_ms, struct err *err) {
     const struct alert_move *to = &a->next;
     struct str key = {a->key, ALERT_KEY_BYTES};
     struct buf labels = BUF_INIT, texts = BUF_INIT, value = BUF_INIT;
     labels_format(&labels, *a->labels);
     labels_format(&texts, *a->annotations);
     buf_f64(&value, a->value);
-    bool ok = (buf_ok(&labels) && buf_ok(&texts) && buf_ok(&value)) || err_set(err, ERR_INTERNAL, "out of memory");
-    bool gone = to->state == ALERT_INACTIVE && (to->resolved_ms == 0 || ts_ms - to->resolved_ms > RULE_RESOLVED_KEPT_MS);
+    bool ok = (buf_ok(&labels) && buf_ok(&texts) && buf_ok(&value)) ||
+              err_set(err, ERR_INTERNAL, "out of memory");
+    bool gone = to->state == ALERT_INACTIVE &&
+                (to->resolved_ms == 0 || ts_ms - to->resolved_ms > RULE_RESOLVED_KEPT_MS);
     if (ok && gone)
-        ok = state_exec(tx, err, "DELETE FROM alert_state WHERE rule_key=? AND alert_key=?", "ss", z(r->key), key);
+        ok = state_exec(tx, err, "DELETE FROM alert_state WHERE rule_key=? AND alert_key=?", "ss",
+                        z(r->key), key);
     else if (ok)
-        ok = state_exec(tx, err,
-                        "INSERT OR REPLACE INTO alert_state(rule_key,alert_key,labels,annotations,state,value,active_ms,"
-                        "fired_ms,resolved_ms,keep_since_ms,signaled_ms) VALUES(?,?,?,?,?,?,?,?,?,?,?)",
-                        "ssssssiiiii", z(r->key), key, buf_view(&labels), buf_view(&texts), z(alert_state_name(to->state)),
-                        buf_view(&value), to->active_ms, to->fired_ms, to->resolved_ms, to->keep_since_ms, to->signaled_ms);
+        ok = state_exec(
+            tx, err,
+            "INSERT OR REPLACE INTO "
+            "alert_state(rule_key,alert_key,labels,annotations,state,value,active_ms,"
+            "fired_ms,resolved_ms,keep_since_ms,signaled_ms) VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+            "ssssssiiiii", z(r->key), key, buf_view(&labels), buf_view(&texts),
+            z(alert_state_name(to->state)), buf_view(&value), to->active_ms, to->fired_ms,
+            to->resolved_ms, to->keep_since_ms, to->signaled_ms);
     if (ok && a->signal) {
-        struct signal_row s = {.kind = a->signal, .alert_key = key, .labels = buf_view(&labels),
-                               .annotations = buf_view(&texts), .value = buf_view(&value), .starts_ms = to->active_ms,
+        struct signal_row s = {.kind = a->signal,
+                               .alert_key = key,
+                               .labels = buf_view(&labels),
+                               .annotations = buf_view(&texts),
+                               .value = buf_view(&value),
+                               .starts_ms = to->active_ms,
                                .ends_ms = to->state == ALERT_INACTIVE ? ts_ms : 0};
         if (to->fired_ms)
             s.starts_ms = to->fired_ms;
@@ -88,17 +102,16 @@ static bool put_alert(struct state_tx *tx, struct rule_manager *m, struct group 
     return ok;
 }
 
-static bool put_group(struct state_tx *tx, const struct group *g, int64_t at_ms, struct err *err)
-{
+static bool put_group(struct state_tx *tx, const struct group *g, int64_t at_ms, struct err *err) {
     return state_exec(tx, err,
-                      "INSERT INTO rule_groups(group_key,last_eval_ms,missed) VALUES(?,?,?) ON CONFLICT(group_key) DO UPDATE "
+                      "INSERT INTO rule_groups(group_key,last_eval_ms,missed) VALUES(?,?,?) ON "
+                      "CONFLICT(group_key) DO UPDATE "
                       "SET last_eval_ms=excluded.last_eval_ms, missed=excluded.missed",
                       "sii", z(g->key), at_ms, (int64_t)g->missed);
 }
 
-bool rule_state_commit(struct rule_manager *m, struct group *g, struct rule *r, struct alert *const *changed, size_t n,
-                       int64_t ts_ms, struct err *err)
-{
+bool rule_state_commit(struct rule_manager *m, struct group *g, struct rule *r,
+                       struct alert *const *changed, size_t n, int64_t ts_ms, struct err *err) {
     struct state_tx *tx = state_begin(m->opt.state, err);
     if (!tx)
         return false;
@@ -121,8 +134,7 @@ bool rule_state_commit(struct rule_manager *m, struct group *g, struct rule *r, 
     return true;
 }
 
-bool rule_state_save_group(struct state *s, const struct group *g, struct err *err)
-{
+bool rule_state_save_group(struct state *s, const struct group *g, struct err *err) {
     struct state_tx *tx = state_begin(s, err);
     if (!tx)
         return false;
@@ -133,8 +145,7 @@ bool rule_state_save_group(struct state *s, const struct group *g, struct err *e
     return state_commit(tx, err);
 }
 
-static bool state_from_name(struct str s, enum alert_state *out)
-{
+static bool state_from_name(struct str s, enum alert_state *out) {
     for (int i = ALERT_INACTIVE; i <= ALERT_FIRING; i++)
         if (str_eqz(s, alert_state_name((enum alert_state)i))) {
             *out = (enum alert_state)i;
@@ -143,19 +154,24 @@ static bool state_from_name(struct str s, enum alert_state *out)
     return false;
 }
 
-/* One row of alert_state; a row that cannot be read is skipped with a line in the log, not lost on disk. */
-static bool restore_alert(struct rule *r, struct state_rows *row, struct err *err)
-{
+/* One row of alert_state; a row that cannot be read is skipped with a line in the log, not lost on
+ * disk. */
+static bool restore_alert(struct rule *r, struct state_rows *row, struct err *err) {
     struct arena a = ARENA_INIT;
     struct labels labels, texts;
-    struct alert_move now = {.active_ms = state_int(row, 5), .fired_ms = state_int(row, 6), .resolved_ms = state_int(row, 7),
-                             .keep_since_ms = state_int(row, 8), .signaled_ms = state_int(row, 9)};
+    struct alert_move now = {.active_ms = state_int(row, 5),
+                             .fired_ms = state_int(row, 6),
+                             .resolved_ms = state_int(row, 7),
+                             .keep_since_ms = state_int(row, 8),
+                             .signaled_ms = state_int(row, 9)};
     double value = 0;
     struct err e = {0};
-    if (!labels_parse(state_str(row, 1), &a, &labels, &e) || !labels_parse(state_str(row, 2), &a, &texts, &e) ||
+    if (!labels_parse(state_str(row, 1), &a, &labels, &e) ||
+        !labels_parse(state_str(row, 2), &a, &texts, &e) ||
         !state_from_name(state_str(row, 3), &now.state) || !str_to_f64(state_str(row, 4), &value)) {
-        log_warn("rule", "an alert of rule %.*s in the state store cannot be read and is left alone: %s", STR_FMT(r->name),
-                 e.message);
+        log_warn("rule",
+                 "an alert of rule %.*s in the state store cannot be read and is left alone: %s",
+                 STR_FMT(r->name), e.message);
         arena_deinit(&a);
         return true;
     }
@@ -181,12 +197,12 @@ static bool restore_alert(struct rule *r, struct state_rows *row, struct err *er
     return ok;
 }
 
-static bool restore_rule(struct state_tx *tx, struct rule *r, struct err *err)
-{
-    struct state_rows *row = state_query(tx, err,
-                                         "SELECT alert_key,labels,annotations,state,value,active_ms,fired_ms,resolved_ms,"
-                                         "keep_since_ms,signaled_ms FROM alert_state WHERE rule_key=?",
-                                         "s", z(r->key));
+static bool restore_rule(struct state_tx *tx, struct rule *r, struct err *err) {
+    struct state_rows *row = state_query(
+        tx, err,
+        "SELECT alert_key,labels,annotations,state,value,active_ms,fired_ms,resolved_ms,"
+        "keep_since_ms,signaled_ms FROM alert_state WHERE rule_key=?",
+        "s", z(r->key));
     if (!row)
         return false;
     struct err e = {0};
@@ -202,10 +218,9 @@ static bool restore_rule(struct state_tx *tx, struct rule *r, struct err *err)
     return ok;
 }
 
-static bool restore_group(struct state_tx *tx, struct group *g, struct err *err)
-{
-    struct state_rows *row =
-        state_query(tx, err, "SELECT last_eval_ms, missed FROM rule_groups WHERE group_key=?", "s", z(g->key));
+static bool restore_group(struct state_tx *tx, struct group *g, struct err *err) {
+    struct state_rows *row = state_query(
+        tx, err, "SELECT last_eval_ms, missed FROM rule_groups WHERE group_key=?", "s", z(g->key));
     if (!row)
         return false;
     struct err e = {0};
@@ -225,8 +240,7 @@ static bool restore_group(struct state_tx *tx, struct group *g, struct err *err)
     return true;
 }
 
-bool rule_state_restore(struct state *s, struct generation *gen, struct err *err)
-{
+bool rule_state_restore(struct state *s, struct generation *gen, struct err *err) {
     struct state_tx *tx = state_begin_read(s, err);
     if (!tx)
         return false;
@@ -238,12 +252,13 @@ bool rule_state_restore(struct state *s, struct generation *gen, struct err *err
 }
 
 /* Rows of rules that are gone: those that rang are resolved, so that nothing rings for ever. */
-static bool prune_rows(struct state_tx *tx, struct rule_manager *m, const struct map *known, int64_t now_ms,
-                       int64_t *signals, struct err *err)
-{
+static bool prune_rows(struct state_tx *tx, struct rule_manager *m, const struct map *known,
+                       int64_t now_ms, int64_t *signals, struct err *err) {
     struct state_rows *row =
         state_query(tx, err,
-                    "SELECT rule_key,alert_key,labels,annotations,state,value,fired_ms FROM alert_state ORDER BY rule_key", "");
+                    "SELECT rule_key,alert_key,labels,annotations,state,value,fired_ms FROM "
+                    "alert_state ORDER BY rule_key",
+                    "");
     if (!row)
         return false;
     struct err e = {0};
@@ -252,14 +267,18 @@ static bool prune_rows(struct state_tx *tx, struct rule_manager *m, const struct
         if (map_get(known, state_str(row, 0)))
             continue;
         if (str_eqz(state_str(row, 4), "firing")) {
-            struct signal_row s = {.kind = "resolved", .alert_key = state_str(row, 1), .labels = state_str(row, 2),
-                                   .annotations = state_str(row, 3), .value = state_str(row, 5),
-                                   .starts_ms = state_int(row, 6), .ends_ms = now_ms};
+            struct signal_row s = {.kind = "resolved",
+                                   .alert_key = state_str(row, 1),
+                                   .labels = state_str(row, 2),
+                                   .annotations = state_str(row, 3),
+                                   .value = state_str(row, 5),
+                                   .starts_ms = state_int(row, 6),
+                                   .ends_ms = now_ms};
             ok = put_signal(tx, &m->opt, NULL, NULL, &s, now_ms, err);
             ++*signals;
         }
-        ok = ok && state_exec(tx, err, "DELETE FROM alert_state WHERE rule_key=? AND alert_key=?", "ss", state_str(row, 0),
-                              state_str(row, 1));
+        ok = ok && state_exec(tx, err, "DELETE FROM alert_state WHERE rule_key=? AND alert_key=?",
+                              "ss", state_str(row, 0), state_str(row, 1));
     }
     state_rows_free(row);
     if (ok && e.code != ERR_OK) {
@@ -270,9 +289,8 @@ static bool prune_rows(struct state_tx *tx, struct rule_manager *m, const struct
     return ok;
 }
 
-bool rule_state_prune(struct rule_manager *m, const struct generation *gen, int64_t now_ms, bool *out_signaled,
-                      struct err *err)
-{
+bool rule_state_prune(struct rule_manager *m, const struct generation *gen, int64_t now_ms,
+                      bool *out_signaled, struct err *err) {
     struct map known = MAP_INIT;
     bool ok = true;
     for (size_t i = 0; ok && i < gen->n; i++)

@@ -22,7 +22,7 @@ struct bench {
     struct rule_manager *m;
     struct arena conf; /* rule files */
     struct rule_file_conf file;
-    double value[4];   /* of instances a, b, c, d; NaN: absent */
+    double value[4]; /* of instances a, b, c, d; NaN: absent */
     bool query_fails, sink_fails;
     int64_t last_ts_ms;
     size_t queries;
@@ -30,9 +30,8 @@ struct bench {
     int pokes;
 };
 
-static bool query(void *self, const struct promql_expr *e, int64_t ts_ms, const struct promql_options *opt,
-                  struct promql_result *out, struct err *err)
-{
+static bool query(void *self, const struct promql_expr *e, int64_t ts_ms,
+                  const struct promql_options *opt, struct promql_result *out, struct err *err) {
     (void)opt;
     (void)e;
     struct bench *b = self;
@@ -59,8 +58,7 @@ static bool query(void *self, const struct promql_expr *e, int64_t ts_ms, const 
     return true;
 }
 
-static bool sink(void *self, const struct batch *batch, struct write_result *out, struct err *err)
-{
+static bool sink(void *self, const struct batch *batch, struct write_result *out, struct err *err) {
     struct bench *b = self;
     if (b->sink_fails)
         return err_set(err, ERR_UNAVAILABLE, "the disk is full");
@@ -78,20 +76,26 @@ static bool sink(void *self, const struct batch *batch, struct write_result *out
     return true;
 }
 static const struct sink_ops sink_ops = {sink};
-static void poke(void *self) { ((struct bench *)self)->pokes++; }
+static void poke(void *self) {
+    ((struct bench *)self)->pokes++;
+}
 
-static void start_manager(struct bench *b)
-{
+static void start_manager(struct bench *b) {
     struct err err = {0};
-    struct rule_options opt = {.state = b->state, .sink = {&sink_ops, b}, .clock = &b->clock, .manual = true,
-                               .external_url = STR("http://h"), .query = query, .query_self = b, .on_signals = poke,
+    struct rule_options opt = {.state = b->state,
+                               .sink = {&sink_ops, b},
+                               .clock = &b->clock,
+                               .manual = true,
+                               .external_url = STR("http://h"),
+                               .query = query,
+                               .query_self = b,
+                               .on_signals = poke,
                                .on_signals_self = b};
     b->m = rule_manager_new(&opt, &err);
     assert_non_null(b->m);
 }
 
-static void load(struct bench *b, const char *yaml)
-{
+static void load(struct bench *b, const char *yaml) {
     struct err err = {0};
     struct conf_env env = {0};
     struct conf_diags d = {.arena = &b->conf};
@@ -102,8 +106,7 @@ static void load(struct bench *b, const char *yaml)
         fail_msg("%s", err.message);
 }
 
-static int setup(void **arg)
-{
+static int setup(void **arg) {
     struct bench *b = calloc(1, sizeof(*b));
     struct err err = {0};
     snprintf(b->dir, sizeof(b->dir), "/tmp/hinomi-rule-XXXXXX");
@@ -119,8 +122,7 @@ static int setup(void **arg)
     *arg = b;
     return 0;
 }
-static int teardown(void **arg)
-{
+static int teardown(void **arg) {
     struct bench *b = *arg;
     struct err err = {0};
     rule_manager_free(b->m);
@@ -133,8 +135,7 @@ static int teardown(void **arg)
 }
 
 /* The program ends and starts again; the data folder stays. */
-static void restart(struct bench *b, const char *yaml)
-{
+static void restart(struct bench *b, const char *yaml) {
     struct err err = {0};
     rule_manager_free(b->m);
     state_close(b->state);
@@ -144,25 +145,25 @@ static void restart(struct bench *b, const char *yaml)
     load(b, yaml);
 }
 
-static void step(struct bench *b, int64_t seconds)
-{
+static void step(struct bench *b, int64_t seconds) {
     clock_manual_advance(&b->manual, DUR_S(seconds));
     buf_reset(&b->written);
     (void)rule_manager_run_due(b->m);
 }
 
-static bool wrote(const struct bench *b, const char *line)
-{
+static bool wrote(const struct bench *b, const char *line) {
     return b->written.n && strstr(b->written.p, line) != NULL;
 }
 
 /* "kind kind kind" of all signals so far */
-static const char *signals(struct bench *b)
-{
+static const char *signals(struct bench *b) {
     static char text[512];
     struct err err = {0};
     struct state_tx *tx = state_begin_read(b->state, &err);
-    struct state_rows *r = state_query(tx, &err, "SELECT coalesce(group_concat(kind,' '),'') FROM (SELECT kind FROM signals ORDER BY id)", "");
+    struct state_rows *r = state_query(
+        tx, &err,
+        "SELECT coalesce(group_concat(kind,' '),'') FROM (SELECT kind FROM signals ORDER BY id)",
+        "");
     assert_true(state_next(r, &err));
     snprintf(text, sizeof(text), "%.*s", STR_FMT(state_str(r, 0)));
     state_rows_free(r);
@@ -170,8 +171,7 @@ static const char *signals(struct bench *b)
     return text;
 }
 
-static enum alert_state state_of(struct bench *b, size_t *out_n)
-{
+static enum alert_state state_of(struct bench *b, size_t *out_n) {
     struct arena a = ARENA_INIT;
     struct rule_alert_view *v;
     struct err err = {0};
@@ -184,13 +184,13 @@ static enum alert_state state_of(struct bench *b, size_t *out_n)
     return s;
 }
 
-#define DOWN_FOR                                                                                                       \
-    "groups:\n- name: g\n  interval: 10s\n  rules:\n  - alert: Down\n    expr: up == 0\n    for: 20s\n"                    \
-    "    labels: {severity: critical, who: '{{ $labels.instance }}'}\n"                                                \
+#define DOWN_FOR                                                                                   \
+    "groups:\n- name: g\n  interval: 10s\n  rules:\n  - alert: Down\n    expr: up == 0\n    for: " \
+    "20s\n"                                                                                        \
+    "    labels: {severity: critical, who: '{{ $labels.instance }}'}\n"                            \
     "    annotations: {summary: '{{ $labels.instance }} is {{ $value }}', bad: '{{ .Nope }}'}\n"
 
-static void test_pending_firing_resolved(void **arg)
-{
+static void test_pending_firing_resolved(void **arg) {
     struct bench *b = *arg;
     load(b, DOWN_FOR);
     step(b, 10);
@@ -198,8 +198,10 @@ static void test_pending_firing_resolved(void **arg)
     b->value[0] = 0;
     step(b, 10);
     assert_int_equal(state_of(b, NULL), ALERT_PENDING);
-    assert_true(wrote(b, "ALERTS{alertname=\"Down\", alertstate=\"pending\", instance=\"a\", severity=\"critical\", who=\"a\"} 1"));
-    assert_true(wrote(b, "ALERTS_FOR_STATE{alertname=\"Down\", instance=\"a\", severity=\"critical\", who=\"a\"} 17000000"));
+    assert_true(wrote(b, "ALERTS{alertname=\"Down\", alertstate=\"pending\", instance=\"a\", "
+                         "severity=\"critical\", who=\"a\"} 1"));
+    assert_true(wrote(b, "ALERTS_FOR_STATE{alertname=\"Down\", instance=\"a\", "
+                         "severity=\"critical\", who=\"a\"} 17000000"));
     step(b, 10);
     assert_int_equal(state_of(b, NULL), ALERT_PENDING);
     assert_string_equal(signals(b), "");
@@ -208,7 +210,8 @@ static void test_pending_firing_resolved(void **arg)
     assert_string_equal(signals(b), "firing");
     assert_int_equal(b->pokes, 1);
     assert_true(wrote(b, "alertstate=\"firing\""));
-    assert_true(wrote(b, "alertstate=\"pending\", instance=\"a\", severity=\"critical\", who=\"a\"} stale"));
+    assert_true(wrote(
+        b, "alertstate=\"pending\", instance=\"a\", severity=\"critical\", who=\"a\"} stale"));
     struct arena a = ARENA_INIT;
     struct rule_alert_view *v;
     struct err err = {0};
@@ -216,13 +219,15 @@ static void test_pending_firing_resolved(void **arg)
     assert_true(rule_manager_alerts(b->m, &a, &v, &n, &err));
     assert_int_equal(n, 1);
     assert_true(str_eqz(labels_get(v[0].annotations, STR("summary")), "a is 0"));
-    assert_true(str_starts(labels_get(v[0].annotations, STR("bad")), STR("<error expanding template: ")));
+    assert_true(
+        str_starts(labels_get(v[0].annotations, STR("bad")), STR("<error expanding template: ")));
     arena_deinit(&a);
     b->value[0] = NAN;
     step(b, 10);
     assert_int_equal(state_of(b, NULL), ALERT_INACTIVE);
     assert_string_equal(signals(b), "firing resolved");
-    assert_true(wrote(b, "ALERTS_FOR_STATE{alertname=\"Down\", instance=\"a\", severity=\"critical\", who=\"a\"} stale"));
+    assert_true(wrote(b, "ALERTS_FOR_STATE{alertname=\"Down\", instance=\"a\", "
+                         "severity=\"critical\", who=\"a\"} stale"));
     b->value[0] = 0; /* comes back: pending anew */
     step(b, 10);
     assert_int_equal(state_of(b, NULL), ALERT_PENDING);
@@ -231,8 +236,7 @@ static void test_pending_firing_resolved(void **arg)
     assert_string_equal(signals(b), "firing resolved");
 }
 
-static void test_refresh_when_the_text_changes(void **arg)
-{
+static void test_refresh_when_the_text_changes(void **arg) {
     struct bench *b = *arg;
     load(b, DOWN_FOR);
     b->value[0] = 0;
@@ -249,10 +253,10 @@ static void test_refresh_when_the_text_changes(void **arg)
     assert_string_equal(signals(b), "firing refresh");
 }
 
-static void test_keep_firing_for(void **arg)
-{
+static void test_keep_firing_for(void **arg) {
     struct bench *b = *arg;
-    load(b, "groups:\n- name: g\n  interval: 10s\n  rules:\n  - alert: X\n    expr: up\n    keep_firing_for: 30s\n");
+    load(b, "groups:\n- name: g\n  interval: 10s\n  rules:\n  - alert: X\n    expr: up\n    "
+            "keep_firing_for: 30s\n");
     b->value[1] = 1;
     step(b, 10);
     assert_string_equal(signals(b), "firing"); /* no `for`: at once */
@@ -273,8 +277,7 @@ static void test_keep_firing_for(void **arg)
     assert_string_equal(signals(b), "firing resolved");
 }
 
-static void test_state_survives_restart(void **arg)
-{
+static void test_state_survives_restart(void **arg) {
     struct bench *b = *arg;
     load(b, DOWN_FOR);
     b->value[0] = 0;
@@ -305,8 +308,7 @@ static void test_state_survives_restart(void **arg)
     assert_string_equal(signals(b), "firing resolved");
 }
 
-static void test_reload_keeps_and_prunes(void **arg)
-{
+static void test_reload_keeps_and_prunes(void **arg) {
     struct bench *b = *arg;
     load(b, DOWN_FOR);
     b->value[0] = 0;
@@ -314,14 +316,16 @@ static void test_reload_keeps_and_prunes(void **arg)
         step(b, 10);
     assert_string_equal(signals(b), "firing");
     /* another expression and `for`, the same rule: it goes on ringing, once */
-    load(b, "groups:\n- name: g\n  interval: 10s\n  rules:\n  - alert: Down\n    expr: up < 1\n    for: 40s\n"
+    load(b, "groups:\n- name: g\n  interval: 10s\n  rules:\n  - alert: Down\n    expr: up < 1\n    "
+            "for: 40s\n"
             "    labels: {severity: critical, who: '{{ $labels.instance }}'}\n");
     step(b, 10);
     assert_int_equal(state_of(b, NULL), ALERT_FIRING);
     assert_null(strstr(signals(b), "resolved"));
     buf_reset(&b->written);
     load(b, "groups:\n- name: g\n  rules:\n  - record: x:y\n    expr: up\n");
-    assert_true(wrote(b, "ALERTS{alertname=\"Down\", alertstate=\"firing\", instance=\"a\", severity=\"critical\", who=\"a\"} stale"));
+    assert_true(wrote(b, "ALERTS{alertname=\"Down\", alertstate=\"firing\", instance=\"a\", "
+                         "severity=\"critical\", who=\"a\"} stale"));
     size_t n;
     (void)state_of(b, &n);
     assert_int_equal(n, 0);
@@ -329,10 +333,10 @@ static void test_reload_keeps_and_prunes(void **arg)
     assert_true(strlen(s) > 8 && strcmp(s + strlen(s) - 8, "resolved") == 0);
 }
 
-static void test_recording_and_staleness(void **arg)
-{
+static void test_recording_and_staleness(void **arg) {
     struct bench *b = *arg;
-    load(b, "groups:\n- name: g\n  interval: 10s\n  query_offset: 20s\n  labels: {team: t}\n  rules:\n  - record: job:up\n    expr: up\n    labels: {x: z}\n");
+    load(b, "groups:\n- name: g\n  interval: 10s\n  query_offset: 20s\n  labels: {team: t}\n  "
+            "rules:\n  - record: job:up\n    expr: up\n    labels: {x: z}\n");
     b->value[0] = 1;
     b->value[1] = 2;
     step(b, 10);
@@ -370,10 +374,10 @@ static void test_recording_and_staleness(void **arg)
     assert_int_equal(sum.unhealthy, 0);
 }
 
-static void test_same_labels_and_limit(void **arg)
-{
+static void test_same_labels_and_limit(void **arg) {
     struct bench *b = *arg;
-    load(b, "groups:\n- name: g\n  interval: 10s\n  limit: 2\n  rules:\n  - record: r\n    expr: up\n    labels: {instance: one}\n"
+    load(b, "groups:\n- name: g\n  interval: 10s\n  limit: 2\n  rules:\n  - record: r\n    expr: "
+            "up\n    labels: {instance: one}\n"
             "  - alert: A\n    expr: up\n");
     b->value[0] = b->value[1] = 1;
     step(b, 10);
@@ -392,8 +396,7 @@ static void test_same_labels_and_limit(void **arg)
     arena_deinit(&a);
 }
 
-static void test_clock_jumps(void **arg)
-{
+static void test_clock_jumps(void **arg) {
     struct bench *b = *arg;
     load(b, "groups:\n- name: g\n  interval: 10s\n  rules:\n  - record: r\n    expr: up\n");
     step(b, 10);
@@ -423,8 +426,7 @@ static void test_clock_jumps(void **arg)
     arena_deinit(&a);
 }
 
-static void test_full_disk_moves_nothing(void **arg)
-{
+static void test_full_disk_moves_nothing(void **arg) {
     struct bench *b = *arg;
     load(b, DOWN_FOR);
     struct err err = {0};
@@ -444,13 +446,16 @@ static void test_full_disk_moves_nothing(void **arg)
     assert_string_equal(signals(b), "firing");
 }
 
-static void test_threads(void **arg)
-{
+static void test_threads(void **arg) {
     struct bench *b = *arg;
     struct err err = {0};
     rule_manager_free(b->m);
-    struct rule_options opt = {.state = b->state, .sink = {&sink_ops, b}, .clock = clock_system(), .query = query,
-                               .query_self = b, .threads = 1};
+    struct rule_options opt = {.state = b->state,
+                               .sink = {&sink_ops, b},
+                               .clock = clock_system(),
+                               .query = query,
+                               .query_self = b,
+                               .threads = 1};
     b->m = rule_manager_new(&opt, &err);
     assert_non_null(b->m);
     load(b, "groups:\n- name: g\n  interval: 50ms\n  rules:\n  - record: r\n    expr: up\n");
@@ -467,17 +472,21 @@ static void test_threads(void **arg)
         nanosleep(&t, NULL);
     }
     assert_true(s.last_eval_ms > first && first > 0);
-    load(b, "groups:\n- name: h\n  interval: 50ms\n  rules:\n  - record: q\n    expr: up\n"); /* while it runs */
+    load(
+        b,
+        "groups:\n- name: h\n  interval: 50ms\n  rules:\n  - record: q\n    expr: up\n"); /* while
+                                                                                             it runs
+                                                                                           */
 }
 
-int main(void)
-{
+int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_pending_firing_resolved), T(test_refresh_when_the_text_changes), T(test_keep_firing_for),
-        T(test_state_survives_restart),  T(test_reload_keeps_and_prunes),       T(test_recording_and_staleness),
-        T(test_same_labels_and_limit),   T(test_clock_jumps),                   T(test_full_disk_moves_nothing),
-        T(test_threads),
+        T(test_pending_firing_resolved), T(test_refresh_when_the_text_changes),
+        T(test_keep_firing_for),         T(test_state_survives_restart),
+        T(test_reload_keeps_and_prunes), T(test_recording_and_staleness),
+        T(test_same_labels_and_limit),   T(test_clock_jumps),
+        T(test_full_disk_moves_nothing), T(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

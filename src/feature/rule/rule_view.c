@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-static bool view_alert(const struct rule *r, const struct alert *x, struct arena *a, struct rule_alert_view *out)
-{
+static bool view_alert(const struct rule *r, const struct alert *x, struct arena *a,
+                       struct rule_alert_view *out) {
     *out = (struct rule_alert_view){.key = arena_str(a, (struct str){x->key, ALERT_KEY_BYTES}),
                                     .rule = arena_str(a, r->name),
                                     .state = x->now.state,
@@ -12,17 +12,16 @@ static bool view_alert(const struct rule *r, const struct alert *x, struct arena
                                     .active_ms = x->now.active_ms,
                                     .fired_ms = x->now.fired_ms,
                                     .keep_since_ms = x->now.keep_since_ms};
-    return labels_copy(a, *x->labels, &out->labels) && labels_copy(a, *x->annotations, &out->annotations) && !a->failed;
+    return labels_copy(a, *x->labels, &out->labels) &&
+           labels_copy(a, *x->annotations, &out->annotations) && !a->failed;
 }
 
-static int by_key(const void *a, const void *b)
-{
+static int by_key(const void *a, const void *b) {
     const struct rule_alert_view *x = a, *y = b;
     return str_cmp(x->key, y->key);
 }
 
-static struct labels pairs_view(const struct conf_pairs *p, struct arena *a)
-{
+static struct labels pairs_view(const struct conf_pairs *p, struct arena *a) {
     struct labels_builder b = LABELS_BUILDER_INIT;
     struct labels out = {NULL, 0};
     for (size_t i = 0; i < p->n; i++)
@@ -33,8 +32,8 @@ static struct labels pairs_view(const struct conf_pairs *p, struct arena *a)
     return out;
 }
 
-static bool view_rule(const struct group *g, const struct rule *r, struct arena *a, struct rule_view *out)
-{
+static bool view_rule(const struct group *g, const struct rule *r, struct arena *a,
+                      struct rule_view *out) {
     struct buf query = BUF_INIT;
     promql_print(r->expr, &query);
     *out = (struct rule_view){.alerting = r->alerting,
@@ -66,9 +65,8 @@ static bool view_rule(const struct group *g, const struct rule *r, struct arena 
     return !a->failed;
 }
 
-bool rule_manager_groups(struct rule_manager *m, struct arena *a, struct rule_group_view **out, size_t *out_n,
-                         struct err *err)
-{
+bool rule_manager_groups(struct rule_manager *m, struct arena *a, struct rule_group_view **out,
+                         size_t *out_n, struct err *err) {
     mutex_lock(&m->lock);
     size_t n = m->gen ? m->gen->n : 0;
     struct rule_group_view *v = ARENA_ARRAY(a, struct rule_group_view, n + 1);
@@ -98,8 +96,7 @@ bool rule_manager_groups(struct rule_manager *m, struct arena *a, struct rule_gr
     return true;
 }
 
-static int worst_first(const void *a, const void *b)
-{
+static int worst_first(const void *a, const void *b) {
     const struct rule_alert_view *x = a, *y = b;
     if (x->state != y->state)
         return x->state > y->state ? -1 : 1;
@@ -107,9 +104,8 @@ static int worst_first(const void *a, const void *b)
     return c ? c : str_cmp(x->key, y->key);
 }
 
-bool rule_manager_alerts(struct rule_manager *m, struct arena *a, struct rule_alert_view **out, size_t *out_n,
-                         struct err *err)
-{
+bool rule_manager_alerts(struct rule_manager *m, struct arena *a, struct rule_alert_view **out,
+                         size_t *out_n, struct err *err) {
     mutex_lock(&m->lock);
     size_t cap = 1, n = 0;
     for (size_t i = 0; m->gen && i < m->gen->n; i++)
@@ -120,7 +116,8 @@ bool rule_manager_alerts(struct rule_manager *m, struct arena *a, struct rule_al
     for (size_t i = 0; ok && m->gen && i < m->gen->n; i++)
         for (size_t k = 0; ok && k < m->gen->groups[i].n; k++) {
             const struct rule *r = &m->gen->groups[i].rules[k];
-            for (struct map_entry *e = map_next(&r->alerts, NULL); ok && e; e = map_next(&r->alerts, e)) {
+            for (struct map_entry *e = map_next(&r->alerts, NULL); ok && e;
+                 e = map_next(&r->alerts, e)) {
                 const struct alert *x = e->value;
                 if (x->now.state != ALERT_INACTIVE)
                     ok = view_alert(r, x, a, &v[n++]);
@@ -135,8 +132,7 @@ bool rule_manager_alerts(struct rule_manager *m, struct arena *a, struct rule_al
     return true;
 }
 
-void rule_manager_summary(struct rule_manager *m, struct rule_summary *out)
-{
+void rule_manager_summary(struct rule_manager *m, struct rule_summary *out) {
     struct rule_summary s = {0};
     mutex_lock(&m->lock);
     for (size_t i = 0; m->gen && i < m->gen->n; i++)

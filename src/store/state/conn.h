@@ -1,4 +1,5 @@
-/* conn.h - inside the room: one SQLite connection with its statement cache. One thread at a time. */
+/* conn.h - inside the room: one SQLite connection with its statement cache. One thread at a time.
+ */
 #ifndef STATE_CONN_H
 #define STATE_CONN_H
 
@@ -31,7 +32,8 @@ void conn_close(struct conn *c);
 bool conn_get_stmt(struct conn *c, const char *sql, sqlite3_stmt **out, struct conn_stmt **out_slot,
                    struct err *err) MUST_USE;
 void conn_put_stmt(sqlite3_stmt *stmt, struct conn_stmt *slot);
-bool conn_exec(struct conn *c, const char *sql, struct err *err) MUST_USE; /* no parameters, no rows */
+bool conn_exec(struct conn *c, const char *sql,
+               struct err *err) MUST_USE; /* no parameters, no rows */
 /* Turns SQLite's last result into *err. Returns false. */
 bool conn_err(struct conn *c, int rc, const char *doing, struct err *err);
 

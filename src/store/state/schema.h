@@ -11,8 +11,8 @@ struct schema_migration {
 };
 
 size_t schema_count(void);
-/* Brings the database to the last version of `list`, each migration in its own transaction. A database
- * that a newer program wrote, or whose migrations differ from ours: ERR_CONFLICT. */
+/* Brings the database to the last version of `list`, each migration in its own transaction. A
+ * database that a newer program wrote, or whose migrations differ from ours: ERR_CONFLICT. */
 bool schema_migrate(struct conn *c, const struct schema_migration *list, size_t n, int64_t now_ms,
                     struct err *err) MUST_USE;
 const struct schema_migration *schema_list(void);

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Readers in parallel: more than the worker threads that could want one at a time (api pools, rules,
- * notify); past it a reader waits for another to end. */
+/* Readers in parallel: more than the worker threads that could want one at a time (api pools,
+ * rules, notify); past it a reader waits for another to end. */
 #define STATE_READERS_MAX 16
 
 struct state {
@@ -20,8 +20,8 @@ struct state {
     struct cond turn; /* the writer or a reader came free */
     struct conn writer;
     bool writing;
-    struct conn *idle;   /* readers not in use */
-    uint32_t n_readers;  /* open, idle or not */
+    struct conn *idle;  /* readers not in use */
+    uint32_t n_readers; /* open, idle or not */
 };
 
 struct state_tx {
@@ -37,8 +37,7 @@ struct state_rows {
     struct conn_stmt *slot;
 };
 
-struct state *state_open(const char *path, const struct clock *clock, struct err *err)
-{
+struct state *state_open(const char *path, const struct clock *clock, struct err *err) {
     struct state *s = calloc(1, sizeof(*s));
     if (!s || !(s->path = strdup(path))) {
         free(s);
@@ -71,8 +70,7 @@ struct state *state_open(const char *path, const struct clock *clock, struct err
     return s;
 }
 
-void state_close(struct state *s)
-{
+void state_close(struct state *s) {
     if (!s)
         return;
     assert(!s->writing);
@@ -91,10 +89,11 @@ void state_close(struct state *s)
     free(s);
 }
 
-int64_t state_now_ms(const struct state *s) { return clock_wall_ms(s->clock); }
+int64_t state_now_ms(const struct state *s) {
+    return clock_wall_ms(s->clock);
+}
 
-static void give_back(struct state_tx *tx)
-{
+static void give_back(struct state_tx *tx) {
     struct state *s = tx->s;
     mutex_lock(&s->lock);
     if (tx->write) {
@@ -108,8 +107,7 @@ static void give_back(struct state_tx *tx)
     free(tx);
 }
 
-static struct state_tx *tx_new(struct state *s, bool write, struct err *err)
-{
+static struct state_tx *tx_new(struct state *s, bool write, struct err *err) {
     struct state_tx *tx = calloc(1, sizeof(*tx));
     if (!tx) {
         err_set(err, ERR_INTERNAL, "out of memory beginning a transaction");
@@ -120,8 +118,7 @@ static struct state_tx *tx_new(struct state *s, bool write, struct err *err)
     return tx;
 }
 
-struct state_tx *state_begin(struct state *s, struct err *err)
-{
+struct state_tx *state_begin(struct state *s, struct err *err) {
     struct state_tx *tx = tx_new(s, true, err);
     if (!tx)
         return NULL;
@@ -138,8 +135,7 @@ struct state_tx *state_begin(struct state *s, struct err *err)
     return tx;
 }
 
-struct state_tx *state_begin_read(struct state *s, struct err *err)
-{
+struct state_tx *state_begin_read(struct state *s, struct err *err) {
     struct state_tx *tx = tx_new(s, false, err);
     if (!tx)
         return NULL;
@@ -174,8 +170,7 @@ struct state_tx *state_begin_read(struct state *s, struct err *err)
     return tx;
 }
 
-bool state_commit(struct state_tx *tx, struct err *err)
-{
+bool state_commit(struct state_tx *tx, struct err *err) {
     assert(tx->rows_open == 0);
     bool ok = conn_exec(tx->c, "COMMIT", err);
     if (!ok && !sqlite3_get_autocommit(tx->c->db))
@@ -184,8 +179,7 @@ bool state_commit(struct state_tx *tx, struct err *err)
     return ok;
 }
 
-void state_rollback(struct state_tx *tx)
-{
+void state_rollback(struct state_tx *tx) {
     if (!tx)
         return;
     assert(tx->rows_open == 0);
@@ -194,8 +188,8 @@ void state_rollback(struct state_tx *tx)
     give_back(tx);
 }
 
-static bool bind(struct conn *c, sqlite3_stmt *stmt, const char *types, va_list ap, struct err *err)
-{
+static bool bind(struct conn *c, sqlite3_stmt *stmt, const char *types, va_list ap,
+                 struct err *err) {
     int wanted = sqlite3_bind_parameter_count(stmt);
     assert((size_t)wanted == strlen(types));
     for (int i = 1; i <= wanted; i++) {
@@ -228,8 +222,7 @@ static bool bind(struct conn *c, sqlite3_stmt *stmt, const char *types, va_list 
     return true;
 }
 
-bool state_exec(struct state_tx *tx, struct err *err, const char *sql, const char *types, ...)
-{
+bool state_exec(struct state_tx *tx, struct err *err, const char *sql, const char *types, ...) {
     sqlite3_stmt *stmt = NULL;
     struct conn_stmt *slot = NULL;
     if (!conn_get_stmt(tx->c, sql, &stmt, &slot, err))
@@ -248,8 +241,8 @@ bool state_exec(struct state_tx *tx, struct err *err, const char *sql, const cha
     return ok;
 }
 
-struct state_rows *state_query(struct state_tx *tx, struct err *err, const char *sql, const char *types, ...)
-{
+struct state_rows *state_query(struct state_tx *tx, struct err *err, const char *sql,
+                               const char *types, ...) {
     struct state_rows *r = calloc(1, sizeof(*r));
     if (!r) {
         err_set(err, ERR_INTERNAL, "out of memory running a statement");
@@ -272,8 +265,7 @@ struct state_rows *state_query(struct state_tx *tx, struct err *err, const char 
     return r;
 }
 
-bool state_next(struct state_rows *r, struct err *err)
-{
+bool state_next(struct state_rows *r, struct err *err) {
     int rc = sqlite3_step(r->stmt);
     if (rc == SQLITE_ROW)
         return true;
@@ -285,15 +277,17 @@ bool state_next(struct state_rows *r, struct err *err)
     return conn_err(r->tx->c, rc, "reading the state store", err);
 }
 
-int64_t state_int(struct state_rows *r, int column) { return sqlite3_column_int64(r->stmt, column); }
-double state_double(struct state_rows *r, int column) { return sqlite3_column_double(r->stmt, column); }
-bool state_is_null(struct state_rows *r, int column)
-{
+int64_t state_int(struct state_rows *r, int column) {
+    return sqlite3_column_int64(r->stmt, column);
+}
+double state_double(struct state_rows *r, int column) {
+    return sqlite3_column_double(r->stmt, column);
+}
+bool state_is_null(struct state_rows *r, int column) {
     return sqlite3_column_type(r->stmt, column) == SQLITE_NULL;
 }
 
-struct str state_str(struct state_rows *r, int column)
-{
+struct str state_str(struct state_rows *r, int column) {
     const char *p = sqlite3_column_type(r->stmt, column) == SQLITE_BLOB
                         ? sqlite3_column_blob(r->stmt, column)
                         : (const char *)sqlite3_column_text(r->stmt, column);
@@ -301,8 +295,7 @@ struct str state_str(struct state_rows *r, int column)
     return p ? (struct str){p, (size_t)n} : (struct str){NULL, 0};
 }
 
-void state_rows_free(struct state_rows *r)
-{
+void state_rows_free(struct state_rows *r) {
     if (!r)
         return;
     conn_put_stmt(r->stmt, r->slot);
@@ -310,11 +303,15 @@ void state_rows_free(struct state_rows *r)
     free(r);
 }
 
-int64_t state_last_id(struct state_tx *tx) { return sqlite3_last_insert_rowid(tx->c->db); }
-int64_t state_changes(struct state_tx *tx) { return sqlite3_changes64(tx->c->db); }
+int64_t state_last_id(struct state_tx *tx) {
+    return sqlite3_last_insert_rowid(tx->c->db);
+}
+int64_t state_changes(struct state_tx *tx) {
+    return sqlite3_changes64(tx->c->db);
+}
 
-bool state_kv_get(struct state *s, struct str key, struct arena *a, struct str *out, bool *out_found, struct err *err)
-{
+bool state_kv_get(struct state *s, struct str key, struct arena *a, struct str *out,
+                  bool *out_found, struct err *err) {
     struct state_tx *tx = state_begin_read(s, err);
     if (!tx)
         return false;
@@ -341,30 +338,30 @@ bool state_kv_get(struct state *s, struct str key, struct arena *a, struct str *
     return ok;
 }
 
-bool state_kv_put(struct state *s, struct str key, struct str value, struct err *err)
-{
+bool state_kv_put(struct state *s, struct str key, struct str value, struct err *err) {
     struct state_tx *tx = state_begin(s, err);
     if (!tx)
         return false;
-    if (!state_exec(tx, err,
-                    "INSERT INTO kv(key,value,changed_ms) VALUES(?,?,?) ON CONFLICT(key) DO UPDATE SET "
-                    "value=excluded.value, changed_ms=excluded.changed_ms",
-                    "sbi", key, value, state_now_ms(s))) {
+    if (!state_exec(
+            tx, err,
+            "INSERT INTO kv(key,value,changed_ms) VALUES(?,?,?) ON CONFLICT(key) DO UPDATE SET "
+            "value=excluded.value, changed_ms=excluded.changed_ms",
+            "sbi", key, value, state_now_ms(s))) {
         state_rollback(tx);
         return false;
     }
     return state_commit(tx, err);
 }
 
-bool state_fact(struct state_tx *tx, const struct state_fact *f, struct err *err)
-{
+bool state_fact(struct state_tx *tx, const struct state_fact *f, struct err *err) {
     return state_exec(tx, err,
-                      "INSERT INTO facts(at_ms,recorded_ms,kind,service,subject,body,source) VALUES(?,?,?,?,?,?,?)",
-                      "iisssss", f->at_ms, state_now_ms(tx->s), f->kind, f->service, f->subject, f->body, f->source);
+                      "INSERT INTO facts(at_ms,recorded_ms,kind,service,subject,body,source) "
+                      "VALUES(?,?,?,?,?,?,?)",
+                      "iisssss", f->at_ms, state_now_ms(tx->s), f->kind, f->service, f->subject,
+                      f->body, f->source);
 }
 
-static int verify_row(void *arg, int n, char **v, char **names)
-{
+static int verify_row(void *arg, int n, char **v, char **names) {
     (void)names;
     struct buf *findings = arg;
     for (int i = 0; i < n; i++) {
@@ -374,8 +371,7 @@ static int verify_row(void *arg, int n, char **v, char **names)
     return 0;
 }
 
-bool state_verify(const char *path, struct buf *report, bool *out_clean, struct err *err)
-{
+bool state_verify(const char *path, struct buf *report, bool *out_clean, struct err *err) {
     if (!file_exists(path))
         return err_set(err, ERR_NOT_FOUND, "%s is not there", path);
     struct conn c;
@@ -383,12 +379,14 @@ bool state_verify(const char *path, struct buf *report, bool *out_clean, struct 
     struct buf findings = BUF_INIT_MAX(1 << 20);
     bool ok = conn_open(&c, path, true, &e);
     if (ok) {
-        ok = sqlite3_exec(c.db, "PRAGMA integrity_check(100)", verify_row, &findings, NULL) == SQLITE_OK;
+        ok = sqlite3_exec(c.db, "PRAGMA integrity_check(100)", verify_row, &findings, NULL) ==
+             SQLITE_OK;
         if (!ok)
             conn_err(&c, sqlite3_errcode(c.db), "checking", &e);
         else if (str_eq(buf_view(&findings), STR("ok\n")))
             buf_reset(&findings);
-        if (ok && sqlite3_exec(c.db, "PRAGMA foreign_key_check", verify_row, &findings, NULL) != SQLITE_OK) {
+        if (ok && sqlite3_exec(c.db, "PRAGMA foreign_key_check", verify_row, &findings, NULL) !=
+                      SQLITE_OK) {
             ok = false;
             conn_err(&c, sqlite3_errcode(c.db), "checking", &e);
         }

@@ -1,9 +1,10 @@
-/* state.h - what people and the program decide, and facts that must never be lost (SQLite, WAL journal,
- * synchronous=FULL: a committed transaction survives power loss). One file, <data>/state.db.
+/* state.h - what people and the program decide, and facts that must never be lost (SQLite, WAL
+ * journal, synchronous=FULL: a committed transaction survives power loss). One file,
+ * <data>/state.db.
  *
- * The room owns the schema (migrations in order, in schema.c) and a small statement API that the features
- * use with their own SQL; SQL never leaves C files of the feature that owns the table. One writer at a
- * time (state_begin waits for its turn), readers in parallel.
+ * The room owns the schema (migrations in order, in schema.c) and a small statement API that the
+ * features use with their own SQL; SQL never leaves C files of the feature that owns the table. One
+ * writer at a time (state_begin waits for its turn), readers in parallel.
  */
 #ifndef STATE_STATE_H
 #define STATE_STATE_H
@@ -29,10 +30,13 @@ struct state_tx *state_begin_read(struct state *s, struct err *err) MUST_USE;
 bool state_commit(struct state_tx *tx, struct err *err) MUST_USE; /* frees tx, also on failure */
 void state_rollback(struct state_tx *tx);                         /* frees tx; also ends a read */
 
-/* Parameters: a format string names their types in order: i int64_t, d double, s struct str, b struct str
- * as blob, n NULL (no argument). state_exec(tx, err, "UPDATE t SET a=?,b=? WHERE id=?", "ssi", a, b, id). */
-bool state_exec(struct state_tx *tx, struct err *err, const char *sql, const char *types, ...) MUST_USE;
-struct state_rows *state_query(struct state_tx *tx, struct err *err, const char *sql, const char *types, ...) MUST_USE;
+/* Parameters: a format string names their types in order: i int64_t, d double, s struct str, b
+ * struct str as blob, n NULL (no argument). state_exec(tx, err, "UPDATE t SET a=?,b=? WHERE id=?",
+ * "ssi", a, b, id). */
+bool state_exec(struct state_tx *tx, struct err *err, const char *sql, const char *types,
+                ...) MUST_USE;
+struct state_rows *state_query(struct state_tx *tx, struct err *err, const char *sql,
+                               const char *types, ...) MUST_USE;
 bool state_next(struct state_rows *r, struct err *err); /* false: no more, or err->code != 0 */
 int64_t state_int(struct state_rows *r, int column);
 double state_double(struct state_rows *r, int column);
@@ -42,12 +46,15 @@ void state_rows_free(struct state_rows *r);
 int64_t state_last_id(struct state_tx *tx);
 int64_t state_changes(struct state_tx *tx);
 
-/* Small settings by key (UI language, accepted scrape offers ...). false in *out_found when absent. */
-bool state_kv_get(struct state *s, struct str key, struct arena *a, struct str *out, bool *out_found, struct err *err) MUST_USE;
+/* Small settings by key (UI language, accepted scrape offers ...). false in *out_found when absent.
+ */
+bool state_kv_get(struct state *s, struct str key, struct arena *a, struct str *out,
+                  bool *out_found, struct err *err) MUST_USE;
 bool state_kv_put(struct state *s, struct str key, struct str value, struct err *err) MUST_USE;
 
-/* One more row of the append-only table of what happened (deploys, configuration changes, incidents, ...).
- * at_ms: when it happened; body: a JSON object; source: who told ("rule", "api/<user>", "notify"). */
+/* One more row of the append-only table of what happened (deploys, configuration changes,
+ * incidents, ...). at_ms: when it happened; body: a JSON object; source: who told ("rule",
+ * "api/<user>", "notify"). */
 struct state_fact {
     int64_t at_ms;
     struct str kind, service, subject, body, source;

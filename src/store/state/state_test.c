@@ -6,12 +6,12 @@
 #include "os/thread.h"
 #include "store/state/schema.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -22,24 +22,21 @@
 static char dir[64];
 static char path[96];
 
-static int setup(void **arg)
-{
+static int setup(void **arg) {
     (void)arg;
     snprintf(dir, sizeof(dir), "/tmp/hinomi-state-XXXXXX");
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof(path), "%s/state.db", dir);
     return 0;
 }
-static int teardown(void **arg)
-{
+static int teardown(void **arg) {
     (void)arg;
     struct err err = {0};
     assert_true(file_remove_tree(dir, &err));
     return 0;
 }
 
-static struct state *open_or_fail(void)
-{
+static struct state *open_or_fail(void) {
     struct err err = {0};
     struct state *s = state_open(path, clock_system(), &err);
     if (!s)
@@ -47,8 +44,7 @@ static struct state *open_or_fail(void)
     return s;
 }
 
-static int64_t count(struct state *s, const char *sql)
-{
+static int64_t count(struct state *s, const char *sql) {
     struct err err = {0};
     struct state_tx *tx = state_begin_read(s, &err);
     assert_non_null(tx);
@@ -61,8 +57,7 @@ static int64_t count(struct state *s, const char *sql)
     return v;
 }
 
-static void test_kv_and_types(void **arg)
-{
+static void test_kv_and_types(void **arg) {
     (void)arg;
     struct state *s = open_or_fail();
     struct err err = {0};
@@ -82,11 +77,13 @@ static void test_kv_and_types(void **arg)
 
     struct state_tx *tx = state_begin(s, &err);
     assert_non_null(tx);
-    assert_true(state_exec(tx, &err, "CREATE TEMP TABLE t(i INTEGER, d REAL, s TEXT, b BLOB, n TEXT)", ""));
-    assert_true(state_exec(tx, &err, "INSERT INTO t VALUES(?,?,?,?,?)", "idsbn", INT64_MIN, 0.1, STR("火の見\0x"),
-                           STR("\0\xff"), NULL));
+    assert_true(
+        state_exec(tx, &err, "CREATE TEMP TABLE t(i INTEGER, d REAL, s TEXT, b BLOB, n TEXT)", ""));
+    assert_true(state_exec(tx, &err, "INSERT INTO t VALUES(?,?,?,?,?)", "idsbn", INT64_MIN, 0.1,
+                           STR("火の見\0x"), STR("\0\xff"), NULL));
     assert_int_equal(state_changes(tx), 1);
-    struct state_rows *r = state_query(tx, &err, "SELECT i,d,s,b,n FROM t WHERE i=?", "i", INT64_MIN);
+    struct state_rows *r =
+        state_query(tx, &err, "SELECT i,d,s,b,n FROM t WHERE i=?", "i", INT64_MIN);
     assert_non_null(r);
     assert_true(state_next(r, &err));
     assert_true(state_int(r, 0) == INT64_MIN);
@@ -102,8 +99,7 @@ static void test_kv_and_types(void **arg)
     state_close(s);
 }
 
-static void test_errors_are_told(void **arg)
-{
+static void test_errors_are_told(void **arg) {
     (void)arg;
     struct state *s = open_or_fail();
     struct err err = {0};
@@ -123,8 +119,7 @@ static void test_errors_are_told(void **arg)
     state_close(s);
 }
 
-static void test_rollback_and_many_statements(void **arg)
-{
+static void test_rollback_and_many_statements(void **arg) {
     (void)arg;
     struct state *s = open_or_fail();
     struct err err = {0};
@@ -160,8 +155,7 @@ struct contender {
     int64_t bad;
 };
 
-static void contend(void *arg)
-{
+static void contend(void *arg) {
     struct contender *c = arg;
     struct err err = {0};
     for (int i = 0; i < c->rounds; i++) {
@@ -171,8 +165,9 @@ static void contend(void *arg)
             continue;
         }
         if (c->write) { /* two rows that must always agree */
-            bool ok = state_exec(tx, &err, "UPDATE kv SET changed_ms=changed_ms+1 WHERE key='x'", "") &&
-                      state_exec(tx, &err, "UPDATE kv SET changed_ms=changed_ms+1 WHERE key='y'", "");
+            bool ok =
+                state_exec(tx, &err, "UPDATE kv SET changed_ms=changed_ms+1 WHERE key='x'", "") &&
+                state_exec(tx, &err, "UPDATE kv SET changed_ms=changed_ms+1 WHERE key='y'", "");
             c->bad += !ok;
             c->bad += !state_commit(tx, &err);
             continue;
@@ -188,8 +183,7 @@ static void contend(void *arg)
     }
 }
 
-static void test_readers_beside_writers(void **arg)
-{
+static void test_readers_beside_writers(void **arg) {
     (void)arg;
     struct state *s = open_or_fail();
     struct err err = {0};
@@ -209,10 +203,9 @@ static void test_readers_beside_writers(void **arg)
     state_close(s);
 }
 
-/* The child commits pairs and says so after each commit; it is killed at any moment. What it said must be
- * there, and no half of a pair. */
-static void child_commits(int say)
-{
+/* The child commits pairs and says so after each commit; it is killed at any moment. What it said
+ * must be there, and no half of a pair. */
+static void child_commits(int say) {
     struct err err = {0};
     struct state *s = state_open(path, clock_system(), &err);
     if (!s)
@@ -221,15 +214,15 @@ static void child_commits(int say)
         struct state_tx *tx = state_begin(s, &err);
         struct state_fact f = {i, STR("pair"), STR("a"), STR(""), STR("{}"), STR("test")};
         struct state_fact g = {i, STR("pair"), STR("b"), STR(""), STR("{}"), STR("test")};
-        if (!tx || !state_fact(tx, &f, &err) || !state_fact(tx, &g, &err) || !state_commit(tx, &err))
+        if (!tx || !state_fact(tx, &f, &err) || !state_fact(tx, &g, &err) ||
+            !state_commit(tx, &err))
             _exit(4);
         if (write(say, &i, sizeof(i)) != (ssize_t)sizeof(i))
             _exit(5);
     }
 }
 
-static void test_kill_9(void **arg)
-{
+static void test_kill_9(void **arg) {
     (void)arg;
     int64_t said = 0;
     for (int round = 0; round < 12; round++) {
@@ -256,7 +249,11 @@ static void test_kill_9(void **arg)
         close(p[0]);
         struct state *s = open_or_fail();
         assert_true(count(s, "SELECT coalesce(max(at_ms),0) FROM facts") >= said);
-        assert_int_equal(count(s, "SELECT count(*) FROM (SELECT at_ms FROM facts GROUP BY at_ms HAVING count(*)<>2)"), 0);
+        assert_int_equal(
+            count(
+                s,
+                "SELECT count(*) FROM (SELECT at_ms FROM facts GROUP BY at_ms HAVING count(*)<>2)"),
+            0);
         state_close(s);
         struct buf report = BUF_INIT;
         struct err err = {0};
@@ -268,18 +265,16 @@ static void test_kill_9(void **arg)
     assert_true(said > 12);
 }
 
-static bool put_big(struct state *s, int i, struct err *err)
-{
+static bool put_big(struct state *s, int i, struct err *err) {
     char key[16], value[4000];
     memset(value, 'x', sizeof(value));
     int n = snprintf(key, sizeof(key), "%d", i);
     return state_kv_put(s, (struct str){key, (size_t)n}, (struct str){value, sizeof(value)}, err);
 }
 
-/* A file size limit stands in for a full disk: writes fail the same way. In a child, since the limit is the
- * process's. */
-static void test_full_disk(void **arg)
-{
+/* A file size limit stands in for a full disk: writes fail the same way. In a child, since the
+ * limit is the process's. */
+static void test_full_disk(void **arg) {
     (void)arg;
     pid_t pid = fork();
     assert_true(pid >= 0);
@@ -324,15 +319,17 @@ static void test_full_disk(void **arg)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static void test_migrations(void **arg)
-{
+static void test_migrations(void **arg) {
     (void)arg;
-    static const struct schema_migration v1[] = {{"one", "CREATE TABLE a(x INTEGER) STRICT; INSERT INTO a VALUES(1);"}};
-    static const struct schema_migration v2[] = {{"one", "CREATE TABLE a(x INTEGER) STRICT; INSERT INTO a VALUES(1);"},
-                                                 {"two", "ALTER TABLE a ADD COLUMN y TEXT;"}};
-    static const struct schema_migration bad[] = {{"one", "CREATE TABLE a(x INTEGER) STRICT; INSERT INTO a VALUES(1);"},
-                                                  {"two", "ALTER TABLE a ADD COLUMN y TEXT;"},
-                                                  {"three", "CREATE TABLE c(x); INSERT INTO gone VALUES(1);"}};
+    static const struct schema_migration v1[] = {
+        {"one", "CREATE TABLE a(x INTEGER) STRICT; INSERT INTO a VALUES(1);"}};
+    static const struct schema_migration v2[] = {
+        {"one", "CREATE TABLE a(x INTEGER) STRICT; INSERT INTO a VALUES(1);"},
+        {"two", "ALTER TABLE a ADD COLUMN y TEXT;"}};
+    static const struct schema_migration bad[] = {
+        {"one", "CREATE TABLE a(x INTEGER) STRICT; INSERT INTO a VALUES(1);"},
+        {"two", "ALTER TABLE a ADD COLUMN y TEXT;"},
+        {"three", "CREATE TABLE c(x); INSERT INTO gone VALUES(1);"}};
     static const struct schema_migration other[] = {{"one", "CREATE TABLE a(z INTEGER) STRICT;"}};
     struct conn c;
     struct err err = {0};
@@ -355,8 +352,7 @@ static void test_migrations(void **arg)
     conn_close(&c);
 }
 
-static void test_newer_schema_refused(void **arg)
-{
+static void test_newer_schema_refused(void **arg) {
     (void)arg;
     state_close(open_or_fail());
     struct conn c;
@@ -368,8 +364,7 @@ static void test_newer_schema_refused(void **arg)
     assert_int_equal(err.code, ERR_CONFLICT);
 }
 
-static void test_damage_is_found(void **arg)
-{
+static void test_damage_is_found(void **arg) {
     (void)arg;
     struct state *s = open_or_fail();
     struct err err = {0};
@@ -391,7 +386,8 @@ static void test_damage_is_found(void **arg)
     assert_false(clean);
     assert_true(report.n > 0);
     /* not a database at all */
-    assert_true(file_write_atomic(path, STR("this is no database, it is a letter to the reader"), 0600, &err));
+    assert_true(file_write_atomic(path, STR("this is no database, it is a letter to the reader"),
+                                  0600, &err));
     assert_true(state_verify(path, &report, &clean, &err));
     assert_false(clean);
     assert_null(state_open(path, clock_system(), &err));
@@ -401,8 +397,7 @@ static void test_damage_is_found(void **arg)
     assert_int_equal(err.code, ERR_NOT_FOUND);
 }
 
-static void test_private_file(void **arg)
-{
+static void test_private_file(void **arg) {
     (void)arg;
     state_close(open_or_fail());
     struct stat st;
@@ -410,13 +405,18 @@ static void test_private_file(void **arg)
     assert_int_equal(st.st_mode & 0777, 0600);
 }
 
-int main(void)
-{
+int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_kv_and_types),         T(test_errors_are_told), T(test_rollback_and_many_statements),
-        T(test_readers_beside_writers), T(test_kill_9),        T(test_full_disk),
-        T(test_migrations),           T(test_newer_schema_refused), T(test_damage_is_found),
+        T(test_kv_and_types),
+        T(test_errors_are_told),
+        T(test_rollback_and_many_statements),
+        T(test_readers_beside_writers),
+        T(test_kill_9),
+        T(test_full_disk),
+        T(test_migrations),
+        T(test_newer_schema_refused),
+        T(test_damage_is_found),
         T(test_private_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
