@@ -188,6 +188,30 @@ static bool load_rules(struct config *c, struct conf_diags *diags) {
     return ok;
 }
 
+/* ---- what serve would stumble over ---- */
+
+static bool check_doors(struct config *c, struct conf_diags *diags) {
+    const struct config_server *s = &c->root.server;
+    const struct str files[] = {s->tls_cert_file, s->tls_key_file};
+    struct conf_source at = {c->file, 0, 0};
+    struct str host;
+    uint16_t port;
+    bool ok = true;
+    for (size_t i = 0; i < 2; i++)
+        if (files[i].n && !file_exists(files[i].p)) {
+            conf_diag_add(diags, false, at, "server.%s: there is no file %s",
+                          i ? "tls_key_file" : "tls_cert_file", files[i].p);
+            ok = false;
+        }
+    if (config_parse_listen(s->listen, &host, &port, NULL) && !config_host_is_loopback(host) &&
+        !s->tls_cert_file.n && !s->insecure_http)
+        conf_diag_add(diags, true, at,
+                      "server.listen: %.*s is not loopback, so hinomi serve will ask for "
+                      "tls_cert_file and tls_key_file, or insecure_http: true",
+                      STR_FMT(s->listen));
+    return ok;
+}
+
 /* ---- whole ---- */
 
 static bool load(struct config *c, struct conf_diags *diags) {
@@ -202,7 +226,7 @@ static bool load(struct config *c, struct conf_diags *diags) {
     ok = each_file(root, "scrape_config_files", a, diags, include_scrape_configs) && ok;
     ok = conf_yaml_decode_node(root, config_table(), &files_and_environment, a, &c->root, diags) &&
          ok;
-    if (!ok || !load_rules(c, diags))
+    if (!ok || !load_rules(c, diags) || !check_doors(c, diags))
         return false;
     inventory_check(&c->root.inventory, diags);
     return true;

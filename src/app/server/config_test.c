@@ -216,6 +216,18 @@ static void agents_have_their_scrapes_checked(void **state) {
     finds(f, "agents: [{host: '('}]\n", "host: expected a regular expression");
 }
 
+static void doors_are_looked_at_before_serving(void **state) {
+    struct fixture *f = *state;
+    loads(f, "server: {listen: '0.0.0.0:11900'}\n");
+    assert_int_equal(f->diags.n, 1);
+    assert_true(f->diags.v[0].warning);
+    assert_non_null(strstr(f->text.p, "0.0.0.0:11900 is not loopback"));
+    loads(f, "server: {listen: '0.0.0.0:11900', insecure_http: true}\n");
+    assert_int_equal(f->diags.n, 0);
+    finds(f, "server: {tls_cert_file: gone.pem, tls_key_file: gone.key}\n",
+          "server.tls_key_file: there is no file gone.key");
+}
+
 static void a_missing_or_giant_file(void **state) {
     struct fixture *f = *state;
     f->diags.arena = &f->a;
@@ -283,7 +295,7 @@ int main(void) {
                                        T(several_files_are_one_configuration),
                                        T(rule_files_are_checked_with_it),
                                        T(agents_have_their_scrapes_checked),
-                                       T(a_missing_or_giant_file),
+                                       T(a_missing_or_giant_file), T(doors_are_looked_at_before_serving),
                                        T(text_from_outside_reads_no_files),
                                        T(shown_configuration_loads_again),
                                        T(addresses)};
