@@ -45,6 +45,9 @@ void conf_yaml_format_diags(const struct conf_diags *diags, struct buf *out);
 /* Prints an object back as YAML (defaults left out unless all; secrets as <secret>). */
 void conf_yaml_encode(const struct conf_table *table, const void *object, bool all,
                       struct buf *out);
+/* One value as it would be written, on one line: "30s", [a, b], <secret>; nothing for mappings and
+ * lists of mappings. */
+void conf_yaml_encode_value(const struct conf_option *o, const void *field, struct buf *out);
 /* Prints a tree back as YAML, as it was written but for layout. */
 void conf_yaml_encode_node(const struct conf_node *node, struct buf *out);
 /* The manual's Markdown of a table and all tables below it. */

@@ -187,6 +187,21 @@ static void print_scalar(struct print *p, const struct conf_option *o, const voi
     buf_putc(p->out, '\n');
 }
 
+void conf_yaml_encode_value(const struct conf_option *o, const void *field, struct buf *out) {
+    struct buf b = BUF_INIT;
+    struct print p = {.out = &b};
+    bool text = o->type == CONF_STR || o->type == CONF_SECRET || o->type == CONF_PATH ||
+                o->type == CONF_REGEX;
+    if (o->type == CONF_STRS || o->type == CONF_PATHS)
+        print_list_of_text(&p, field);
+    else if (!text || ((const struct str *)field)->n)
+        print_scalar(&p, o, field);
+    buf_puts(out, str_trim(buf_view(&b)));
+    if (!buf_ok(&b))
+        out->failed = true;
+    buf_deinit(&b);
+}
+
 static bool pairs_eq(const struct conf_pairs *a, const struct conf_pairs *b) {
     bool eq = a->n == b->n;
     for (size_t i = 0; eq && i < a->n; i++)

@@ -226,6 +226,7 @@ static bool load(struct config *c, struct conf_diags *diags) {
     ok = each_file(root, "scrape_config_files", a, diags, include_scrape_configs) && ok;
     ok = conf_yaml_decode_node(root, config_table(), &files_and_environment, a, &c->root, diags) &&
          ok;
+    c->tree = root;
     if (!ok || !load_rules(c, diags) || !check_doors(c, diags))
         return false;
     inventory_check(&c->root.inventory, diags);

@@ -67,7 +67,8 @@ struct config_root {
 struct config {
     _Atomic unsigned refs;
     struct arena arena;
-    const char *file; /* "" when there is none */
+    const char *file;             /* "" when there is none */
+    const struct conf_node *tree; /* what was written, all files merged */
     struct config_root root;
     struct rule_source *rules; /* the built-in pack first, then rule files in order */
     size_t n_rules;

@@ -295,7 +295,8 @@ int main(void) {
                                        T(several_files_are_one_configuration),
                                        T(rule_files_are_checked_with_it),
                                        T(agents_have_their_scrapes_checked),
-                                       T(a_missing_or_giant_file), T(doors_are_looked_at_before_serving),
+                                       T(a_missing_or_giant_file),
+                                       T(doors_are_looked_at_before_serving),
                                        T(text_from_outside_reads_no_files),
                                        T(shown_configuration_loads_again),
                                        T(addresses)};

@@ -89,6 +89,10 @@ void server_inventory_stop(struct server *s);
 /* server_export.c: what the screen added, as YAML. */
 bool server_export(void *server, struct buf *out, struct err *err);
 
+/* server_parts.c: every setting with its value and where it comes from. */
+bool server_parts(struct server *s, const struct config *c, struct arena *a, struct api_config *out,
+                  struct err *err) MUST_USE;
+
 /* server_api.c */
 void server_api_bind(struct server *s, struct api_app *out);
 

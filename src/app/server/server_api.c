@@ -28,9 +28,9 @@ static bool do_config(void *self, struct arena *a, struct api_config *out, struc
     struct config *c = server_config(s);
     struct buf b = BUF_INIT;
     *out = (struct api_config){.last_reload_ok = KNOWN_UNKNOWN, .last_reload_ms = OVERVIEW_UNKNOWN};
-    conf_yaml_encode(config_table(), &c->root, false, &b);
+    conf_yaml_encode(config_table(), &c->root, true, &b);
     out->yaml = arena_str(a, buf_view(&b));
-    bool ok = buf_ok(&b) && list_files(c, a, out);
+    bool ok = buf_ok(&b) && list_files(c, a, out) && server_parts(s, c, a, out, err);
     buf_deinit(&b);
     config_unref(c);
     mutex_lock(&s->config_lock);
@@ -49,7 +49,7 @@ static bool do_config(void *self, struct arena *a, struct api_config *out, struc
         out->last_reload_error = d;
     }
     mutex_unlock(&s->config_lock);
-    return (ok && !a->failed) || arena_err(a, err);
+    return ok ? !a->failed || arena_err(a, err) : err && err->code ? false : arena_err(a, err);
 }
 
 static bool do_config_check(void *self, struct str yaml, struct arena *a, struct conf_diags *out,
