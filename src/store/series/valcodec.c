@@ -5,7 +5,8 @@
 #include <assert.h>
 #include <math.h>
 
-enum { MINI = 128, ORDER_MASK = 3, ALL_EQUAL = 0x80 };
+enum { MINI = 128, ORDER_MASK = 3, ALL_EQUAL = 0x80, PATCHED = 0x80, PATCH_MAX = 8 };
+enum { SHIFTED = 0x80, SHIFT_MIN = 3 }; /* a shift costs a byte */
 enum mode { MODE_BITS = 1, MODE_DECIMAL = 2, MODE_SAME = 3, MODE_MAX = 3 };
 enum { EXP_MAX = 14, PROBE = 16, PROBE_ODD_MAX = 6 };
 #define MANTISSA_MAX 9007199254740992.0 /* 2^53: integers up to here are exact in a double */
@@ -43,25 +44,84 @@ static int64_t add_wrap(int64_t a, int64_t b) {
     return (int64_t)((uint64_t)a + (uint64_t)b);
 }
 
-static void mini_range(const int64_t *r, size_t n, int64_t *out_min, uint64_t *out_range) {
-    int64_t min = r[0], max = r[0];
-    for (size_t i = 1; i < n; i++) {
-        min = r[i] < min ? r[i] : min;
-        max = r[i] > max ? r[i] : max;
+/* How a miniblock is written: residuals in [min, max] as w bits above min, the few outside as
+ * patches. */
+struct frame {
+    int64_t min, max;
+    unsigned w;
+    size_t bytes; /* with its head */
+    bool patched;
+};
+
+/* The PATCH_MAX + 1 least and greatest residuals, in order from the outside in. */
+struct extremes {
+    int64_t low[PATCH_MAX + 1], high[PATCH_MAX + 1];
+};
+
+static void find_extremes(const int64_t *r, size_t n, struct extremes *x) {
+    for (int i = 0; i <= PATCH_MAX; i++) {
+        x->low[i] = INT64_MAX;
+        x->high[i] = INT64_MIN;
     }
-    *out_min = min;
-    *out_range = (uint64_t)max - (uint64_t)min;
+    for (size_t i = 0; i < n; i++) {
+        if (r[i] < x->low[PATCH_MAX]) {
+            int k = PATCH_MAX;
+            for (; k && x->low[k - 1] > r[i]; k--)
+                x->low[k] = x->low[k - 1];
+            x->low[k] = r[i];
+        }
+        if (r[i] > x->high[PATCH_MAX]) {
+            int k = PATCH_MAX;
+            for (; k && x->high[k - 1] < r[i]; k--)
+                x->high[k] = x->high[k - 1];
+            x->high[k] = r[i];
+        }
+    }
+}
+
+static size_t frame_bytes(int64_t min, unsigned w, size_t n) {
+    return 1 + (w == 64 ? 0 : varint_bytes(zig(min))) + (n * w + 7) / 8;
+}
+
+static struct frame try_patches(const struct extremes *x, size_t n, struct frame best) {
+    for (int lo = 0; lo <= PATCH_MAX; lo++) {
+        size_t below = 0;
+        for (int k = 0; k < lo; k++)
+            below += 1 + varint_bytes(zig(sub_wrap(x->low[k], x->low[lo])));
+        for (int hi = lo ? 0 : 1; lo + hi <= PATCH_MAX; hi++) {
+            unsigned w = width_of((uint64_t)x->high[hi] - (uint64_t)x->low[lo]);
+            size_t bytes = frame_bytes(x->low[lo], w, n) + 1 + below;
+            for (int k = 0; k < hi && bytes < best.bytes; k++)
+                bytes += 1 + varint_bytes(zig(sub_wrap(x->high[k], x->low[lo])));
+            if (w < best.w && w < 64 && bytes < best.bytes)
+                best = (struct frame){x->low[lo], x->high[hi], w, bytes, true};
+        }
+    }
+    return best;
+}
+
+static struct frame frame_of(const int64_t *r, size_t n) {
+    struct frame f = {r[0], r[0], 0, 0, false};
+    for (size_t i = 1; i < n; i++) {
+        f.min = r[i] < f.min ? r[i] : f.min;
+        f.max = r[i] > f.max ? r[i] : f.max;
+    }
+    f.w = width_of((uint64_t)f.max - (uint64_t)f.min);
+    f.bytes = frame_bytes(f.min, f.w, n);
+    if (n < 4 * PATCH_MAX || f.w < 3)
+        return f;
+    struct extremes x;
+    find_extremes(r, n, &x);
+    if (x.high[PATCH_MAX] < x.low[PATCH_MAX] ||
+        width_of((uint64_t)x.high[PATCH_MAX] - (uint64_t)x.low[PATCH_MAX]) + 1 >= f.w)
+        return f; /* no outliers worth looking at */
+    return try_patches(&x, n, f);
 }
 
 static size_t cost_of(const int64_t *r, size_t n) {
     size_t bytes = 0;
-    for (size_t at = 0; at < n; at += MINI) {
-        size_t k = n - at < MINI ? n - at : MINI;
-        int64_t min;
-        uint64_t range;
-        mini_range(r + at, k, &min, &range);
-        bytes += 1 + varint_bytes(zig(min)) + (k * width_of(range) + 7) / 8;
-    }
+    for (size_t at = 0; at < n; at += MINI)
+        bytes += frame_of(r + at, n - at < MINI ? n - at : MINI).bytes;
     return bytes;
 }
 
@@ -70,8 +130,12 @@ static void difference(int64_t *r, size_t n) {
         r[i] = sub_wrap(r[i], r[i - 1]);
 }
 
-static size_t pack(const int64_t *r, size_t n, int64_t min, unsigned w, uint8_t *o) {
-    if (w == 64) {
+static bool outside(const struct frame *f, int64_t r) {
+    return r < f->min || r > f->max;
+}
+
+static size_t pack(const int64_t *r, size_t n, const struct frame *f, uint8_t *o) {
+    if (f->w == 64) {
         memcpy(o, r, n * 8);
         return n * 8;
     }
@@ -79,8 +143,9 @@ static size_t pack(const int64_t *r, size_t n, int64_t min, unsigned w, uint8_t 
     unsigned fill = 0;
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
-        acc |= ((uint64_t)r[i] - (uint64_t)min) << fill;
-        fill += w;
+        if (!outside(f, r[i]))
+            acc |= ((uint64_t)r[i] - (uint64_t)f->min) << fill;
+        fill += f->w;
         while (fill >= 8) {
             o[at++] = (uint8_t)acc;
             acc >>= 8;
@@ -89,6 +154,19 @@ static size_t pack(const int64_t *r, size_t n, int64_t min, unsigned w, uint8_t 
     }
     if (fill)
         o[at++] = (uint8_t)acc;
+    return at;
+}
+
+static size_t put_patches(const int64_t *r, size_t n, const struct frame *f, uint8_t *o) {
+    size_t at = 1, count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!outside(f, r[i]))
+            continue;
+        o[at++] = (uint8_t)i;
+        at += put_zigzag(o + at, sub_wrap(r[i], f->min));
+        count++;
+    }
+    o[0] = (uint8_t)count;
     return at;
 }
 
@@ -120,14 +198,13 @@ size_t valcodec_ints_encode(const int64_t *v, size_t n, uint8_t *out) {
         return at + put_zigzag(out + at, res[0]);
     for (size_t i = 0; i < m; i += MINI) {
         size_t k = m - i < MINI ? m - i : MINI;
-        int64_t min;
-        uint64_t range;
-        mini_range(res + i, k, &min, &range);
-        unsigned w = width_of(range);
-        out[at++] = (uint8_t)w;
-        if (w != 64)
-            at += put_zigzag(out + at, min);
-        at += pack(res + i, k, min, w, out + at);
+        struct frame f = frame_of(res + i, k);
+        out[at++] = (uint8_t)(f.w | (f.patched ? PATCHED : 0));
+        if (f.w != 64)
+            at += put_zigzag(out + at, f.min);
+        at += pack(res + i, k, &f, out + at);
+        if (f.patched)
+            at += put_patches(res + i, k, &f, out + at);
     }
     return at;
 }
@@ -143,9 +220,22 @@ static void unpack(const uint8_t *src, size_t n, int64_t min, unsigned w, int64_
     }
 }
 
+static bool apply_patches(struct cur *c, int64_t *out, size_t k, int64_t min) {
+    unsigned n = cur_u8(c);
+    for (unsigned i = 0; i < n; i++) {
+        unsigned at = cur_u8(c);
+        int64_t d = cur_zigzag(c);
+        if (!cur_ok(c) || at >= k)
+            return false;
+        out[at] = add_wrap(min, d);
+    }
+    return cur_ok(c);
+}
+
 static bool unpack_mini(struct cur *c, int64_t *out, size_t k) {
-    unsigned w = cur_u8(c);
-    if (w > 56 && w != 64)
+    unsigned head = cur_u8(c), w = head & ~(unsigned)PATCHED;
+    bool patched = head & PATCHED;
+    if (w > 56 && (w != 64 || patched))
         return false;
     if (w == 64) {
         struct str raw = cur_bytes(c, k * 8);
@@ -161,17 +251,15 @@ static bool unpack_mini(struct cur *c, int64_t *out, size_t k) {
     if (w == 0) {
         for (size_t i = 0; i < k; i++)
             out[i] = min;
-        return true;
-    }
-    if (cur_left(c) >= 8) {
+    } else if (cur_left(c) >= 8) {
         unpack((const uint8_t *)raw.p, k, min, w, out);
-        return true;
+    } else {
+        uint8_t padded[MINI * 7 + 8];
+        memcpy(padded, raw.p, raw.n);
+        memset(padded + raw.n, 0, 8);
+        unpack(padded, k, min, w, out);
     }
-    uint8_t padded[MINI * 7 + 8];
-    memcpy(padded, raw.p, raw.n);
-    memset(padded + raw.n, 0, 8);
-    unpack(padded, k, min, w, out);
-    return true;
+    return !patched || apply_patches(c, out, k, min);
 }
 
 static void integrate(int64_t *v, size_t n) {
@@ -266,8 +354,20 @@ static size_t encode_decimal(const double *v, size_t n, unsigned e, uint8_t *out
         }
         last = m[i];
     }
+    uint64_t all = 0, differ = 0;
+    for (size_t i = 0; i < n; i++) {
+        all |= (uint64_t)m[i];
+        differ |= (uint64_t)m[i] ^ (uint64_t)m[0];
+    }
+    unsigned shift = all && differ ? (unsigned)__builtin_ctzll(all) : 0;
     out[0] = MODE_DECIMAL;
     out[1] = (uint8_t)e;
+    if (shift >= SHIFT_MIN) { /* pages, KiB: what is a multiple of a power of two */
+        out[1] |= SHIFTED;
+        out[at++] = (uint8_t)shift;
+        for (size_t i = 0; i < n; i++)
+            m[i] = m[i] / (INT64_C(1) << shift);
+    }
     at += put_varint(out + at, n_odd);
     for (size_t i = 0; i < n && n_odd; i++) {
         int64_t x;
@@ -311,9 +411,10 @@ size_t valcodec_encode(const double *v, size_t n, uint8_t *out) {
 }
 
 static bool decode_decimal(struct cur *c, double *out, size_t n) {
-    unsigned e = cur_u8(c);
+    unsigned head = cur_u8(c), e = head & ~(unsigned)SHIFTED,
+             shift = head & SHIFTED ? cur_u8(c) : 0;
     uint64_t n_odd = cur_varint(c);
-    if (e > EXP_MAX || n_odd > n)
+    if (e > EXP_MAX || shift > 62 || n_odd > n)
         return false;
     struct cur odd = *c;
     for (uint64_t i = 0; i < n_odd; i++) {
@@ -323,6 +424,9 @@ static bool decode_decimal(struct cur *c, double *out, size_t n) {
     int64_t m[VALCODEC_N_MAX];
     if (!ints_decode(c, m, n))
         return false;
+    if (shift)
+        for (size_t i = 0; i < n; i++)
+            m[i] = (int64_t)((uint64_t)m[i] << shift);
     if (e == 0) {
         for (size_t i = 0; i < n; i++)
             out[i] = (double)m[i];

@@ -60,6 +60,10 @@ static double shape(unsigned kind, size_t i, double *state) {
         return 0.1 * (double)i;
     case 8:
         return rnd() % 50 ? (*state += 1e9) : (*state = 0);
+    case 11:
+        return *state += rnd() % 30 ? (double)(rnd() % 10) : (double)(rnd() % 1000000) - 400000;
+    case 12:
+        return (double)(int64_t)(rnd() % 1000) * 4096 * (rnd() & 1 ? 1 : -1);
     case 9:
         return (double)(int64_t)(rnd() >> 10) * (rnd() & 1 ? 1 : -1);
     default:
@@ -73,7 +77,7 @@ static void test_round_trip(void **unused) {
     print_message("seed %llu\n", (unsigned long long)seed);
     static double v[VALCODEC_N_MAX];
     static const size_t sizes[] = {1, 2, 3, 7, 127, 128, 129, 130, 257, 1023, 1024};
-    for (unsigned kind = 0; kind <= 10; kind++)
+    for (unsigned kind = 0; kind <= 12; kind++)
         for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
             double state = 0;
             for (size_t i = 0; i < sizes[s]; i++)
@@ -84,7 +88,7 @@ static void test_round_trip(void **unused) {
         size_t n = rnd() % VALCODEC_N_MAX + 1;
         double state = 0;
         for (size_t i = 0; i < n; i++)
-            v[i] = shape((unsigned)(rnd() % 11), i, &state);
+            v[i] = shape((unsigned)(rnd() % 13), i, &state);
         (void)round_trip(v, n > 64 ? 64 : n);
     }
 }
@@ -102,6 +106,13 @@ static void test_sizes(void **unused) {
     for (size_t i = 0; i < VALCODEC_N_MAX; i++)
         v[i] = (double)(5000 + (int64_t)(rnd() % 256)) / 10;
     assert_true(round_trip(v, VALCODEC_N_MAX) <= VALCODEC_N_MAX + 64); /* 8 bits a value */
+    double state = 0;
+    for (size_t i = 0; i < VALCODEC_N_MAX; i++) /* 4 bits a value, and a burst in every hundred */
+        v[i] = state += i % 100 ? (double)(rnd() % 16) : 1e6;
+    assert_true(round_trip(v, VALCODEC_N_MAX) <= VALCODEC_N_MAX / 2 + 140);
+    for (size_t i = 0; i < VALCODEC_N_MAX; i++) /* pages: 10 bits a value */
+        v[i] = (double)(rnd() % 1024) * 4096;
+    assert_true(round_trip(v, VALCODEC_N_MAX) <= VALCODEC_N_MAX * 10 / 8 + 64);
 }
 
 static void test_ints(void **unused) {
@@ -112,8 +123,8 @@ static void test_ints(void **unused) {
     for (unsigned round = 0; round < 500; round++) {
         size_t n = rnd() % VALCODEC_N_MAX + 1;
         unsigned shift = (unsigned)(rnd() % 64);
-        for (size_t i = 0; i < n; i++)
-            v[i] = (int64_t)(rnd() >> shift) * (rnd() & 1 ? 1 : -1);
+        for (size_t i = 0; i < n; i++) /* now and then far outside: patches */
+            v[i] = (int64_t)(rnd() >> (rnd() % 40 ? shift : shift / 3)) * (rnd() & 1 ? 1 : -1);
         v[0] = round % 3 ? v[0] : INT64_MIN;
         size_t k = valcodec_ints_encode(v, n, out);
         assert_true(k <= VALCODEC_BYTES_MAX(n));
