@@ -179,6 +179,30 @@ static void buf_stops_at_its_cap(void **state)
     buf_deinit(&b);
 }
 
+static void note_free(void *arg)
+{
+    char **at = arg;
+    *(*at)++ = '.';
+}
+
+static void arena_frees_what_its_objects_own(void **state)
+{
+    (void)state;
+    char seen[8] = "", *at = seen;
+    struct arena a = ARENA_INIT_MAX(4096);
+    assert_true(arena_on_free(&a, note_free, &at));
+    assert_true(arena_on_free(&a, note_free, &at));
+    arena_reset(&a);
+    assert_string_equal(seen, "..");
+    assert_true(arena_on_free(&a, note_free, &at));
+    assert_null(arena_alloc(&a, 1 << 20));
+    assert_false(arena_on_free(&a, note_free, &at)); /* past the cap: not taken */
+    arena_deinit(&a);
+    assert_string_equal(seen, "...");
+    arena_deinit(&a); /* once only */
+    assert_string_equal(seen, "...");
+}
+
 static void arena_respects_its_cap_and_grows_in_place(void **state)
 {
     (void)state;
@@ -344,6 +368,7 @@ int main(void)
         cmocka_unit_test(str_distance_suggests),
         cmocka_unit_test(buf_stops_at_its_cap),
         cmocka_unit_test(arena_respects_its_cap_and_grows_in_place),
+        cmocka_unit_test(arena_frees_what_its_objects_own),
         cmocka_unit_test(cursor_fails_once_and_stays),
         cmocka_unit_test(map_agrees_with_an_array),
         cmocka_unit_test(crc32c_matches_the_rfc),

@@ -26,7 +26,9 @@ bool pq_failed(const struct pq_ev *ev) {
 bool pq_no_memory(struct pq_ev *ev) {
     if (pq_failed(ev))
         return false;
-    return arena_err(ev->arena->failed ? ev->arena : ev->scratch, ev->err);
+    return err_set(ev->err, ERR_EXECUTION,
+                   "memory limit of this query (%zu MiB) reached; ask for less at once",
+                   ev->memory_max >> 20);
 }
 
 bool pq_tick(struct pq_ev *ev) {
@@ -367,12 +369,15 @@ static bool put_series(struct promql_result *r, const struct pq_grid *g,
 
 static bool result_of_matrix(struct pq_ev *ev, const struct pq_grid *g, struct pq_matrix *m,
                              struct promql_result *r) {
+    /* What the work holds is taken from what the result may hold. */
+    r->arena.bytes_max =
+        ev->memory_max > ev->arena->bytes_used ? ev->memory_max - ev->arena->bytes_used : 16;
     r->series = ARENA_ARRAY(&r->arena, struct promql_series, m->n);
     if (!r->series)
-        return arena_err(&r->arena, ev->err);
+        return pq_no_memory(ev);
     for (size_t k = 0; k < m->n; k++)
         if (!put_series(r, g, &m->s[k]))
-            return arena_err(&r->arena, ev->err);
+            return pq_no_memory(ev);
     return true;
 }
 
@@ -416,13 +421,13 @@ static bool raw_series(void *arg, struct labels labels, bool drop_name,
         w->r->series = arena_grow(a, w->r->series, w->cap * sizeof(*w->r->series),
                                   cap * sizeof(*w->r->series));
         if (!w->r->series)
-            return arena_err(a, w->ev->err);
+            return pq_no_memory(w->ev);
         w->cap = cap;
     }
     struct promql_series *o = &w->r->series[w->r->n_series];
     *o = (struct promql_series){.points = arena_alloc(a, (s.n + s.n_hist) * sizeof(*o->points))};
     if (!o->points || !labels_copy(a, labels, &o->labels))
-        return arena_err(a, w->ev->err);
+        return pq_no_memory(w->ev);
     for (size_t i = 0, k = 0; i < s.n || k < s.n_hist;) {
         struct promql_point *p = &o->points[o->n++];
         if (k == s.n_hist || (i < s.n && s.ts[i] < s.hist_ts[k])) {
@@ -431,7 +436,7 @@ static bool raw_series(void *arg, struct labels labels, bool drop_name,
         } else {
             *p = (struct promql_point){s.hist_ts[k], 0, NULL};
             if (!put_hist(w->r, s.hist[k], p))
-                return arena_err(a, w->ev->err);
+                return pq_no_memory(w->ev);
             k++;
         }
     }
@@ -470,7 +475,7 @@ static bool eval_top(struct pq_ev *ev, const struct pq_grid *g, const struct pro
     e = pq_unparen((struct promql_expr *)(uintptr_t)e);
     if (e->type == PROMQL_STRING && instant) {
         r->string = arena_str(&r->arena, e->u.string);
-        return r->string.p || arena_err(&r->arena, ev->err);
+        return r->string.p || pq_no_memory(ev);
     }
     if (e->type == PROMQL_MATRIX && instant)
         return eval_raw(ev, g, e, r);
@@ -538,6 +543,7 @@ bool promql_eval(const struct promql_expr *e, const struct reader *reader, int64
                        .scratch = &scratch,
                        .err = err,
                        .opt = opt,
+                       .memory_max = memory,
                        .query_start = start_ms,
                        .query_end = end_ms,
                        .query_step = step_ms,
@@ -552,7 +558,7 @@ bool promql_eval(const struct promql_expr *e, const struct reader *reader, int64
     if (ok && (work.failed || scratch.failed))
         ok = pq_no_memory(&ev);
     if (ok && !pq_notes_out(&ev, &r.notes, &r.arena))
-        ok = arena_err(&r.arena, err);
+        ok = pq_no_memory(&ev);
     pq_close_sets(&ev);
     map_deinit(&notes.seen);
     arena_deinit(&work);

@@ -57,6 +57,7 @@ struct pq_ev {
     struct pq_held_set *held;
     struct pq_notes *notes;
     struct str text;
+    size_t memory_max;           /* work and result together */
     size_t samples, samples_max; /* held in memory now */
     uint64_t samples_peak, samples_read;
     unsigned ticks;
