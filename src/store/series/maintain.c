@@ -169,7 +169,7 @@ static bool pick(const struct blockset *set, int64_t span_max, size_t *out_from,
             widest = b->max_ts - b->min_ts > widest ? b->max_ts - b->min_ts : widest;
             if (max_ts - set->v[i]->info.min_ts > widest || total > COMPACT_SAMPLES_MAX)
                 break;
-            if (k - i + 1 >= COMPACT_RUN_MIN && total >= 2 * largest && total < best) {
+            if (k - i + 1 >= COMPACT_RUN_MIN && total - largest >= largest / 2 && total < best) {
                 best = total;
                 *out_from = i;
                 *out_n = k - i + 1;
