@@ -76,7 +76,7 @@ int command_serve(const struct cli_args *args) {
         log_info("server", "ready after %lld ms; version %s, data in %s",
                  (long long)(clock_mono_ms(clock_system()) - started), HINOMI_VERSION, data);
         (void)printf("hinomi is at %s://%s\n",
-                     s->config->root.server.tls_cert_file.n ? "https" : "http", s->listen);
+                     s->first->root.server.tls_cert_file.n ? "https" : "http", s->listen);
         (void)fflush(stdout);
         wait_for_end(s, &signals);
         log_info("server", "stopping");

@@ -167,6 +167,7 @@ static bool check_promql(void *object, struct arena *a, struct err *err) {
 }
 static const struct conf_option promql_options[] = {
     {.name = "features",
+     .reload_ignored = true,
      .type = CONF_STRS,
      .offset = AT(config_promql, features),
      .help = "Prometheus's experimental features, by its names, or [all]: "
@@ -189,6 +190,7 @@ static const struct conf_option query_options[] = {
      .help = "PromQL.",
      .help_ja = "PromQL。"},
     {.name = "timeout",
+     .reload_ignored = true,
      .type = CONF_DURATION,
      .offset = AT(config_query, timeout_ms),
      .def = "2m",
@@ -197,6 +199,7 @@ static const struct conf_option query_options[] = {
      .help = "After this time a query is ended.",
      .help_ja = "問い合わせを打ち切る時間。"},
     {.name = "samples_max",
+     .reload_ignored = true,
      .type = CONF_INT,
      .offset = AT(config_query, samples_max),
      .def = "50000000",
@@ -205,12 +208,14 @@ static const struct conf_option query_options[] = {
      .help = "The most samples that one query may hold at once.",
      .help_ja = "1 つの問い合わせが同時に持てるサンプル数。"},
     {.name = "memory_max",
+     .reload_ignored = true,
      .type = CONF_BYTES,
      .offset = AT(config_query, memory_bytes),
      .def = "512MiB",
      .help = "The most memory that one query may take.",
      .help_ja = "1 つの問い合わせが使えるメモリー。"},
     {.name = "concurrency",
+     .reload_ignored = true,
      .type = CONF_INT,
      .offset = AT(config_query, concurrency),
      .def = "20",
@@ -219,6 +224,7 @@ static const struct conf_option query_options[] = {
      .help = "Queries that run at the same time; more wait.",
      .help_ja = "同時に走る問い合わせの数。超えた分は待つ。"},
     {.name = "lookback_delta",
+     .reload_ignored = true,
      .type = CONF_DURATION,
      .offset = AT(config_query, lookback_ms),
      .def = "5m",
@@ -315,7 +321,8 @@ static void join(struct conf_table *into, struct conf_option *options,
         if (have)
             continue;
         options[into->n] = from->options[i];
-        options[into->n++].offset += offset;
+        options[into->n].offset += offset;
+        into->n++;
     }
 }
 
@@ -337,9 +344,16 @@ static void make_joined(void) {
                                                .reload_ignored = true,
                                                .help = "Whether this host is watched at all.",
                                                .help_ja = "このホストを監視するか。"};
+    /* What the rule manager is made with. */
+    static const char *const of_rules[] = {"evaluation_interval", "rule_query_offset",
+                                           "external_labels"};
     join(&global_table, global_options, &ingest_global_table, AT(config_global, ingest));
     join(&global_table, global_options, &notify_global_table, AT(config_global, notify));
     global_table.check = check_global;
+    for (size_t i = 0; i < global_table.n; i++)
+        for (size_t k = 0; k < sizeof(of_rules) / sizeof(of_rules[0]); k++)
+            if (strcmp(global_options[i].name, of_rules[k]) == 0)
+                global_options[i].reload_ignored = true;
     collect_options[collect_table.n++] = enabled;
     join(&collect_table, collect_options, &collect_config_table, AT(config_collect, options));
     collect_table.help = collect_config_table.help;

@@ -275,6 +275,7 @@ static bool load_config(struct server *s, struct err *err) {
     s->config = config_load(s->opt.config_file, &diags);
     print_diags(&diags);
     arena_deinit(&a);
+    s->first = s->config ? config_ref(s->config) : NULL;
     if (!s->config)
         return err_set(err, ERR_BAD_INPUT, "the configuration %s is not usable (above)",
                        s->opt.config_file);
@@ -329,6 +330,7 @@ void server_stop(struct server *s) {
     state_close(s->state);
     file_close(s->lock_fd);
     config_unref(s->config);
+    config_unref(s->first);
     arena_deinit(&s->reload_arena);
     mutex_deinit(&s->reload_lock);
     mutex_deinit(&s->config_lock);
@@ -367,25 +369,33 @@ static void reload_failed(struct server *s, const struct conf_diags *diags, stru
     }
 }
 
-/* Settings that are read once, at the start. */
-static void warn_restart(const struct config *was, const struct config *now) {
+static bool differs(const struct conf_table *t, const struct conf_option *o, const void *was,
+                    const void *now) {
+    struct conf_table one = *t; /* the table with this option alone */
     struct buf a = BUF_INIT, b = BUF_INIT;
-    for (size_t i = 0; i < config_table()->n; i++) {
-        const struct conf_option *o = &config_table()->options[i];
-        bool fixed = false;
-        for (size_t k = 0; o->table && o->type == CONF_TABLE && k < o->table->n; k++)
-            fixed |= o->table->options[k].reload_ignored || o->table->options[k].type == CONF_TABLE;
-        if (!fixed)
-            continue;
-        buf_reset(&a);
-        buf_reset(&b);
-        conf_yaml_encode(o->table, (const char *)&was->root + o->offset, true, &a);
-        conf_yaml_encode(o->table, (const char *)&now->root + o->offset, true, &b);
-        if (!str_eq(buf_view(&a), buf_view(&b)))
-            log_warn("config", "what changed under \"%s\" takes effect at the next start", o->name);
-    }
+    one.options = o;
+    one.n = 1;
+    conf_yaml_encode(&one, was, true, &a);
+    conf_yaml_encode(&one, now, true, &b);
+    bool differ = !str_eq(buf_view(&a), buf_view(&b));
     buf_deinit(&a);
     buf_deinit(&b);
+    return differ;
+}
+
+/* Settings that are read once, at the start, are compared with what runs. */
+static void warn_restart(const struct conf_table *t, const void *was, const void *now,
+                         const char *path) {
+    for (size_t i = 0; i < t->n; i++) {
+        const struct conf_option *o = &t->options[i];
+        char name[256];
+        (void)snprintf(name, sizeof(name), "%s%s%s", path, *path ? "." : "", o->name);
+        if (o->type == CONF_TABLE)
+            warn_restart(o->table, (const char *)was + o->offset, (const char *)now + o->offset,
+                         name);
+        else if (o->reload_ignored && differs(t, o, was, now))
+            log_warn("config", "%s has changed; the change takes effect at the next start", name);
+    }
 }
 
 static bool apply_all(struct server *s, const struct config *c, struct err *err) {
@@ -415,7 +425,7 @@ bool server_reload(struct server *s, struct err *err) {
     struct config *was = s->config, *now = config_load(s->opt.config_file, &diags);
     bool ok = now && apply(s, now, was, err);
     if (ok) {
-        warn_restart(was, now);
+        warn_restart(config_table(), &s->first->root, &now->root, "");
         mutex_lock(&s->config_lock);
         s->config = now;
         s->loaded_ms = s->last_reload_ms = clock_wall_ms(s->clock);

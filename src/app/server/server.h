@@ -29,7 +29,8 @@ struct server {
 
     struct mutex reload_lock; /* one reload at a time */
     struct mutex config_lock; /* guards the pointer and the fields below */
-    struct config *config;
+    struct config *first;     /* the one it was started with: parts borrow from it to the end */
+    struct config *config;    /* the one of now */
     int64_t loaded_ms, last_reload_ms; /* last_reload_ms 0: none yet */
     bool last_reload_ok;
     struct conf_diag last_reload_error; /* strings in reload_arena */
