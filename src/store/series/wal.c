@@ -8,6 +8,7 @@
 #include "store/series/sio.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -39,9 +40,9 @@ struct wal {
     int fd;
     uint64_t offset, allocated;
     char path[SIO_PATH_MAX];
-    uint64_t bytes_epoch[2]; /* durable bytes of write_epoch and of those before it */
-    bool broken;             /* the last commit failed */
-    uint64_t failures;       /* commits that failed; see wal_failures */
+    _Atomic uint64_t bytes_epoch[2]; /* durable bytes of write_epoch and of those before it */
+    bool broken;                     /* the last commit failed */
+    uint64_t failures;               /* commits that failed; see wal_failures */
 };
 
 static void segment_path(const char *dir, uint64_t number, char *out) {
@@ -156,7 +157,7 @@ static bool write_flight(struct wal *w, struct err *err) {
         }
         if (i < b->n_cuts) {
             close_segment(w);
-            w->bytes_epoch[0] += w->bytes_epoch[1];
+            w->bytes_epoch[0] += atomic_load(&w->bytes_epoch[1]);
             w->bytes_epoch[1] = 0;
             w->write_epoch = b->cut_epoch[i];
             w->index = 0;
@@ -302,7 +303,7 @@ uint64_t wal_cut(struct wal *w) {
     uint64_t epoch = ++w->epoch;
     if (!w->leading && w->pending.bytes.n == 0 && w->pending.n_cuts == 0) {
         close_segment(w);
-        w->bytes_epoch[0] += w->bytes_epoch[1];
+        w->bytes_epoch[0] += atomic_load(&w->bytes_epoch[1]);
         w->bytes_epoch[1] = 0;
         w->write_epoch = epoch;
         w->index = 0;
