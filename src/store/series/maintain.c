@@ -298,7 +298,8 @@ static void work(struct series_store *s, bool *failing, bool all) {
     if (flush)
         ok = store_flush(s, &err);
     bool more = ok && (flush || all);
-    ok = ok && (!all || (set_corrupt_aside(s, &err) && apply_retention(s, &err)));
+    /* A damaged block goes at the next tick: until then each query that meets it fails. */
+    ok = ok && set_corrupt_aside(s, &err) && (!all || apply_retention(s, &err));
     while (ok && more && !atomic_load(&s->stop)) {
         ok = compact_once(s, &more, &err);
         if (ok && store_flush_due(s)) /* writers come first */
