@@ -298,6 +298,29 @@ static const struct conf_table agents_table = {.name = "agents",
                                                .source_offset = AT(config_agents, at),
                                                .check = check_agents};
 
+/* Alertmanager's settings of ways that hinomi does not send by. */
+#define NOT_SENT(key)                                                                              \
+    {                                                                                              \
+        .name = (key), .type = CONF_NODE, .help = "",                                              \
+        .ignored = "hinomi rings by Slack and webhooks"                                            \
+    }
+static const struct conf_option not_sent[] = {
+    NOT_SENT("smtp_from"),          NOT_SENT("smtp_smarthost"),
+    NOT_SENT("smtp_hello"),         NOT_SENT("smtp_auth_username"),
+    NOT_SENT("smtp_auth_password"), NOT_SENT("smtp_auth_password_file"),
+    NOT_SENT("smtp_auth_secret"),   NOT_SENT("smtp_auth_identity"),
+    NOT_SENT("smtp_require_tls"),   NOT_SENT("smtp_tls_config"),
+    NOT_SENT("opsgenie_api_key"),   NOT_SENT("opsgenie_api_key_file"),
+    NOT_SENT("opsgenie_api_url"),   NOT_SENT("pagerduty_url"),
+    NOT_SENT("victorops_api_key"),  NOT_SENT("victorops_api_key_file"),
+    NOT_SENT("victorops_api_url"),  NOT_SENT("wechat_api_url"),
+    NOT_SENT("wechat_api_secret"),  NOT_SENT("wechat_api_corp_id"),
+    NOT_SENT("telegram_api_url"),   NOT_SENT("webex_api_url"),
+    NOT_SENT("jira_api_url"),       NOT_SENT("rocketchat_api_url"),
+    NOT_SENT("rocketchat_token"),   NOT_SENT("rocketchat_token_id"),
+};
+static const struct conf_table not_sent_table = {.options = not_sent, .n = CONF_N(not_sent)};
+
 /* Tables that are made of others at start: C cannot join constant arrays. */
 enum { JOINED_MAX = 96 };
 static struct conf_option global_options[JOINED_MAX], collect_options[JOINED_MAX];
@@ -349,6 +372,7 @@ static void make_joined(void) {
                                            "external_labels"};
     join(&global_table, global_options, &ingest_global_table, AT(config_global, ingest));
     join(&global_table, global_options, &notify_global_table, AT(config_global, notify));
+    join(&global_table, global_options, &not_sent_table, 0);
     global_table.check = check_global;
     for (size_t i = 0; i < global_table.n; i++)
         for (size_t k = 0; k < sizeof(of_rules) / sizeof(of_rules[0]); k++)

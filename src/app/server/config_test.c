@@ -155,6 +155,13 @@ static void files_of_the_neighbours_load(void **state) {
     const struct config_root *r = &f->c->root;
     assert_int_equal(r->global.ingest.evaluation_interval_ms, 30000);
     assert_int_equal(r->notify.global.resolve_timeout_ms, 600000);
+    put(f, "token.txt", "t0k3n\n");
+    loads(f, "scrape_configs: [{job_name: a, bearer_token_file: token.txt}]\n");
+    const struct ingest_scrape_config *job = f->c->root.scrape_configs.v;
+    assert_non_null(job->http.authorization);
+    assert_true(str_eqz(job->http.authorization->credentials, "t0k3n"));
+    finds(f, "scrape_configs: [{job_name: a, bearer_token: x, authorization: {credentials: y}}]\n",
+          "bearer_token: authorization says the same");
     finds(f, "route: {receiver: nobody}\nreceivers: [{name: team}]\n", "nobody");
     finds(f, "scrape_configs: [{job_name: a}, {job_name: a}]\n",
           "job_name: \"a\" is taken by the scrape configuration in");

@@ -149,6 +149,11 @@ static const struct conf_table tls_table = {.name = "tls_config",
          .table = &authorization_table,                                                            \
          .help = "The Authorization header.",                                                      \
          .help_ja = "Authorization ヘッダー。"},                                                   \
+        {.name = "bearer_token",                                                                   \
+         .type = CONF_SECRET,                                                                      \
+         .offset = offsetof(T, http.bearer_token),                                                 \
+         .help = "The former spelling of authorization: the token of a Bearer header.",            \
+         .help_ja = "authorization の旧い書き方。Bearer ヘッダーのトークン。"},                    \
         {.name = "tls_config",                                                                     \
          .type = CONF_TABLE_OPT,                                                                   \
          .offset = offsetof(T, http.tls),                                                          \
@@ -172,7 +177,17 @@ static const struct conf_table tls_table = {.name = "tls_config",
         .help = "Allow HTTP/2.", .help_ja = "HTTP/2 を許す。"                                  \
     }
 
-static bool check_http(const struct ingest_http *h, struct err *err) {
+static bool check_http(struct ingest_http *h, struct arena *a, struct err *err) {
+    if (h->bearer_token.n && h->authorization)
+        return err_set(err, ERR_BAD_INPUT,
+                       "bearer_token: authorization says the same; write one of them");
+    if (h->bearer_token.n) {
+        h->authorization = ARENA_NEW(a, struct ingest_authorization);
+        if (!h->authorization)
+            return arena_err(a, err);
+        *h->authorization = (struct ingest_authorization){STR("Bearer"), h->bearer_token};
+        h->bearer_token = (struct str){NULL, 0}; /* said once from here on */
+    }
     if (h->basic_auth && h->authorization)
         return err_set(err, ERR_BAD_INPUT,
                        "basic_auth and authorization exclude each other; write one of them");
@@ -251,13 +266,12 @@ const struct conf_table ingest_file_sd_table = {.name = "file_sd_config",
                                                 .check = check_file_sd};
 
 static bool check_http_sd(void *object, struct arena *a, struct err *err) {
-    (void)a;
-    const struct ingest_http_sd *h = object;
+    struct ingest_http_sd *h = object;
     if (!str_starts(h->url, STR("http://")) && !str_starts(h->url, STR("https://")))
         return err_set(err, ERR_BAD_INPUT,
                        "url of http_sd_configs begins with http:// or https://, not \"%.*s\"",
                        STR_FMT(h->url));
-    return check_http(&h->http, err);
+    return check_http(&h->http, a, err);
 }
 
 #define AT(field) offsetof(struct ingest_http_sd, field)
@@ -569,7 +583,7 @@ static bool check_scrape(void *object, struct arena *a, struct err *err) {
             "fallback_scrape_protocol is a text protocol, for example PrometheusText0.0.4");
     return check_unsupported(c, err) &&
            check_times(&c->scrape_interval_ms, &c->scrape_timeout_ms, err) &&
-           check_http(&c->http, err) && check_protocols(&c->scrape_protocols, err) &&
+           check_http(&c->http, a, err) && check_protocols(&c->scrape_protocols, err) &&
            encode_params(c, a, err);
 }
 

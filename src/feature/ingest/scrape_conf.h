@@ -31,9 +31,9 @@ struct ingest_tls {
 };
 struct ingest_http { /* how to speak HTTP to a target or a discovery service */
     struct ingest_basic_auth *basic_auth;
-    struct ingest_authorization *authorization;
+    struct ingest_authorization *authorization; /* also made of bearer_token */
     struct ingest_tls *tls;
-    struct str proxy_url;
+    struct str proxy_url, bearer_token; /* bearer_token: the former spelling of authorization */
     bool follow_redirects, enable_http2;
 };
 
@@ -79,7 +79,8 @@ struct ingest_global {
 
 #define INGEST_UNSUPPORTED_SD(X)                                                                   \
     X(azure)                                                                                       \
-    X(consul) X(digitalocean) X(docker) X(dockerswarm) X(ec2) X(eureka) X(gce) X(hetzner) X(ionos) \
+    X(consul)                                                                                      \
+    X(digitalocean) X(docker) X(dockerswarm) X(ec2) X(eureka) X(gce) X(hetzner) X(ionos)           \
         X(kubernetes) X(kuma) X(lightsail) X(linode) X(marathon) X(nerve) X(nomad) X(openstack)    \
             X(ovhcloud) X(puppetdb) X(scaleway) X(serverset) X(stackit) X(triton) X(uyuni)         \
                 X(vultr)
