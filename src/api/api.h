@@ -14,8 +14,10 @@
 #include "feature/account/account.h"
 #include "feature/agent/agent_server.h"
 #include "feature/collect/collect.h"
+#include "feature/ingest/ingest.h"
 #include "feature/notify/notify.h"
 #include "feature/rule/rule.h"
+#include "inventory/inventory.h"
 #include "model/conf.h"
 #include "model/reader.h"
 #include "model/sink.h"
@@ -39,11 +41,6 @@ struct api_target {
 struct api_accepted { /* a scrape that was accepted in the screen */
     struct str id, url, job, created_by;
     int64_t created_ms;
-};
-struct api_service { /* also what createService gives */
-    struct str id, name, description, owner, channel, url, origin;
-    int64_t created_ms, last_seen_ms;
-    enum freshness freshness;
 };
 struct api_config_part {
     struct str path, value, origin, file; /* value.p NULL: null */
@@ -83,14 +80,6 @@ struct api_app {
     bool (*accepted_add)(void *self, struct str url, struct str job, struct str by, struct arena *a,
                          struct api_accepted *out, struct err *err);
     bool (*accepted_delete)(void *self, struct str id, struct err *err);
-    /* The JSON object of `Inventory` without agents and targets: "services":[..],"hosts":[..],...
-     */
-    bool (*inventory_json)(void *self, struct buf *out, struct err *err);
-    bool (*service_create)(void *self, const struct api_service *s, struct arena *a,
-                           struct api_service *out, struct err *err);
-    bool (*service_delete)(void *self, struct str id, struct err *err);
-    bool (*has_service)(void *self); /* somebody declared or added one */
-    struct str (*listener_service)(void *self, uint16_t port, struct arena *a); /* {NULL,0}: none */
     size_t (*queues)(void *self, struct api_queue *out, size_t max);
 };
 
@@ -123,6 +112,8 @@ struct api_deps {
     struct rule_manager *rules;
     struct notify *notify;
     struct agent_server *agents; /* its own routes come through `more` */
+    struct inventory *inventory;
+    struct ingest *ingest;       /* for dropped targets and limits; active ones come from app.targets */
     struct api_app app;
     const struct api_routes_more *more;
     size_t n_more;

@@ -194,18 +194,44 @@ static void put_queues(struct api *api, struct jsonw *w) {
     jsonw_end(w);
 }
 
-static int newest_first(const void *a, const void *b) {
-    const struct series_limit_hit *x = a, *y = b;
+struct hit { /* of the store's or the scrapes' limits, in one form */
+    struct str limit, source, metric, label;
+    double value, maximum;
+    uint64_t rejected;
+    int64_t last_ms;
+};
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct hit *x = a, *y = b;
     return x->last_ms > y->last_ms ? -1 : x->last_ms < y->last_ms;
 }
 
-static void put_limits(struct api *api, struct http_req *r, struct jsonw *w) {
+static struct hit *gather_hits(struct api *api, struct http_req *r, size_t *out_n)
+{
     struct series_limit_hit *v = NULL;
-    size_t n = 0;
+    struct guard_hit *g = NULL;
+    size_t n = 0, n_guard = 0, k = 0;
     if (api->d.series && !series_limit_hits(api->d.series, r->arena, &v, &n, NULL))
         n = 0;
-    if (n)
-        qsort(v, n, sizeof(*v), newest_first);
+    if (api->d.ingest && !ingest_limit_hits(api->d.ingest, r->arena, &g, &n_guard, NULL))
+        n_guard = 0;
+    struct hit *all = ARENA_ARRAY(r->arena, struct hit, n + n_guard + 1);
+    for (size_t i = 0; all && i < n; i++)
+        all[k++] = (struct hit){v[i].limit, v[i].source, v[i].metric, v[i].label, (double)NAN, (double)NAN, v[i].refused_samples, v[i].last_ms};
+    for (size_t i = 0; all && i < n_guard; i++)
+        all[k++] = (struct hit){g[i].limit == GUARD_LIMIT_METRIC ? STR("series_per_metric") : STR("series_per_source"), g[i].source, g[i].metric, g[i].label, g[i].series, g[i].series_max,
+                                g[i].refused_samples, g[i].last_ms};
+    if (k)
+        qsort(all, k, sizeof(*all), newest_first);
+    *out_n = k;
+    return all;
+}
+
+static void put_limits(struct api *api, struct http_req *r, struct jsonw *w)
+{
+    size_t n;
+    const struct hit *v = gather_hits(api, r, &n);
     jsonw_karray(w, "limits");
     for (size_t i = 0; i < n; i++) {
         jsonw_object(w);
@@ -213,9 +239,9 @@ static void put_limits(struct api *api, struct http_req *r, struct jsonw *w) {
         jsonw_kstr_or_null(w, "source", v[i].source);
         jsonw_kstr_or_null(w, "metric", v[i].metric);
         jsonw_kstr_or_null(w, "label", v[i].label);
-        jsonw_kf64(w, "value", (double)NAN);
-        jsonw_kf64(w, "maximum", (double)NAN);
-        jsonw_ku64(w, "rejected_total", v[i].refused_samples);
+        jsonw_kf64(w, "value", v[i].value);
+        jsonw_kf64(w, "maximum", v[i].maximum);
+        jsonw_ku64(w, "rejected_total", v[i].rejected);
         jsonw_ki64(w, "last_ms", v[i].last_ms);
         jsonw_end(w);
     }

@@ -122,62 +122,138 @@ static void put_target(struct jsonw *w, const struct api_target *t) {
     jsonw_end(w);
 }
 
-/* Without an inventory behind it: this host alone, as observed. */
-static void put_this_host(struct api *api, struct http_req *r, struct jsonw *w) {
-    struct overview *o = ARENA_NEW(r->arena, struct overview);
-    jsonw_karray(w, "services");
-    jsonw_end(w);
-    jsonw_karray(w, "hosts");
-    if (o && api->d.collect && collect_overview(api->d.collect, r->arena, o)) {
-        jsonw_object(w);
-        jsonw_kstr(w, "id", o->host.name);
-        jsonw_kstr(w, "name", o->host.name);
-        jsonw_kstr_or_null(w, "os", o->host.os);
-        jsonw_kstr_or_null(w, "kernel", o->host.kernel);
-        jsonw_kstr_or_null(w, "architecture", o->host.architecture);
-        jsonw_kms(w, "cpus", o->host.cpus);
-        jsonw_kms(w, "memory_bytes", o->host.memory_bytes);
-        jsonw_kbool(w, "is_self", true);
-        jsonw_kz(w, "origin", "observed");
-        jsonw_ki64(w, "last_seen_ms", o->now_ms);
-        jsonw_kz(w, "freshness", "ok");
-        jsonw_end(w);
-    }
-    jsonw_end(w);
-    static const char *const empty[] = {"endpoints", "owners", "channels", "edges"};
-    for (size_t i = 0; i < 4; i++) {
-        jsonw_karray(w, empty[i]);
-        jsonw_end(w);
-    }
+static void ktext(struct jsonw *w, const char *key, struct inventory_text t) { jsonw_kstr_or_null(w, key, t.value); }
+
+/* What was last heard of within the time of a few scrapes is fresh. */
+enum { FRESH_MS = 5 * 60 * 1000 };
+static enum freshness fresh(int64_t last_seen_ms, int64_t now_ms)
+{
+    if (last_seen_ms == INVENTORY_UNKNOWN)
+        return FRESH_UNKNOWN;
+    return now_ms - last_seen_ms > FRESH_MS ? FRESH_STALE : FRESH_OK;
 }
 
-static bool put_inventory(struct api *api, struct http_req *r, struct buf *out, struct err *err) {
+static void put_service(struct jsonw *w, const struct inventory_service *s, int64_t now_ms)
+{
+    jsonw_object(w);
+    jsonw_kstr(w, "id", s->id);
+    jsonw_kstr(w, "name", s->name);
+    ktext(w, "description", s->description);
+    ktext(w, "owner", s->owner);
+    ktext(w, "channel", s->channel);
+    ktext(w, "url", s->url);
+    jsonw_kz(w, "origin", inventory_origin_name(s->origin));
+    jsonw_kms(w, "created_ms", s->created_ms);
+    jsonw_kms(w, "last_seen_ms", s->last_seen_ms);
+    jsonw_kz(w, "freshness", freshness_name(fresh(s->last_seen_ms, now_ms)));
+    jsonw_end(w);
+}
+
+static void put_host(struct jsonw *w, const struct inventory_host *h, int64_t now_ms)
+{
+    jsonw_object(w);
+    jsonw_kstr(w, "id", h->id);
+    jsonw_kstr(w, "name", h->name);
+    ktext(w, "os", h->os);
+    ktext(w, "kernel", h->kernel);
+    ktext(w, "architecture", h->architecture);
+    jsonw_kms(w, "cpus", h->cpus);
+    jsonw_kms(w, "memory_bytes", h->memory_bytes);
+    jsonw_kbool(w, "is_self", h->is_self);
+    jsonw_kz(w, "origin", inventory_origin_name(h->origin));
+    jsonw_kms(w, "last_seen_ms", h->last_seen_ms);
+    jsonw_kz(w, "freshness", freshness_name(fresh(h->last_seen_ms, now_ms)));
+    jsonw_end(w);
+}
+
+static void put_endpoint(struct jsonw *w, const struct inventory_endpoint *e)
+{
+    jsonw_object(w);
+    jsonw_kstr(w, "id", e->id);
+    jsonw_kstr(w, "address", e->address);
+    jsonw_ki64(w, "port", e->port);
+    jsonw_kstr(w, "proto", e->proto);
+    jsonw_kstr(w, "kind", e->kind.n ? e->kind : STR("unknown"));
+    jsonw_kstr_or_null(w, "service", e->service);
+    jsonw_kstr_or_null(w, "host", e->host);
+    jsonw_kz(w, "origin", inventory_origin_name(e->origin));
+    jsonw_end(w);
+}
+
+static void put_things(struct jsonw *w, const struct inventory_snapshot *s, int64_t now_ms)
+{
+    jsonw_karray(w, "services");
+    for (size_t i = 0; i < s->n_services; i++)
+        put_service(w, &s->services[i], now_ms);
+    jsonw_end(w);
+    jsonw_karray(w, "hosts");
+    for (size_t i = 0; i < s->n_hosts; i++)
+        put_host(w, &s->hosts[i], now_ms);
+    jsonw_end(w);
+    jsonw_karray(w, "endpoints");
+    for (size_t i = 0; i < s->n_endpoints; i++)
+        put_endpoint(w, &s->endpoints[i]);
+    jsonw_end(w);
+    jsonw_karray(w, "owners");
+    for (size_t i = 0; i < s->n_owners; i++) {
+        jsonw_object(w);
+        jsonw_kstr(w, "id", s->owners[i].id);
+        jsonw_kstr(w, "name", s->owners[i].name);
+        jsonw_kz(w, "origin", inventory_origin_name(s->owners[i].origin));
+        jsonw_end(w);
+    }
+    jsonw_end(w);
+    jsonw_karray(w, "channels");
+    for (size_t i = 0; i < s->n_channels; i++) {
+        jsonw_object(w);
+        jsonw_kstr(w, "id", s->channels[i].id);
+        jsonw_kstr(w, "name", s->channels[i].name);
+        jsonw_kstr_or_null(w, "kind", s->channels[i].kind);
+        jsonw_kz(w, "origin", inventory_origin_name(s->channels[i].origin));
+        jsonw_end(w);
+    }
+    jsonw_end(w);
+    jsonw_karray(w, "edges");
+    for (size_t i = 0; i < s->n_edges; i++) {
+        jsonw_object(w);
+        jsonw_kstr(w, "from", s->edges[i].from);
+        jsonw_kz(w, "kind", inventory_edge_name(s->edges[i].kind));
+        jsonw_kstr(w, "to", s->edges[i].to);
+        jsonw_kz(w, "origin", inventory_origin_name(s->edges[i].origin));
+        jsonw_end(w);
+    }
+    jsonw_end(w);
+}
+
+static bool put_inventory(struct api *api, struct http_req *r, struct buf *out, struct err *err)
+{
+    static const struct inventory_snapshot nothing;
     struct api_target *t = NULL;
     size_t n = 0;
     const struct api_app *app = &api->d.app;
+    int64_t now_ms = clock_wall_ms(api->d.clock);
     if (app->targets && !app->targets(app->self, r->arena, &t, &n, err))
         return false;
+    const struct inventory_snapshot *s = api->d.inventory ? inventory_get(api->d.inventory) : NULL;
+    if (api->d.inventory && !s)
+        return err_set(err, ERR_INTERNAL, "out of memory for the inventory");
     struct jsonw w = JSONW_INIT(out);
     jsonw_object(&w);
-    jsonw_ki64(&w, "now_ms", clock_wall_ms(api->d.clock));
+    jsonw_ki64(&w, "now_ms", now_ms);
+    put_things(&w, s ? s : &nothing, now_ms);
+    inventory_unref(s);
     jsonw_karray(&w, "targets");
     for (size_t i = 0; i < n; i++)
         put_target(&w, &t[i]);
     jsonw_end(&w);
     if (!put_agents(api, r, &w, err))
         return false;
-    if (app->inventory_json) {
-        buf_putc(out, ',');
-        if (!app->inventory_json(app->self, out, err))
-            return false;
-    } else {
-        put_this_host(api, r, &w);
-    }
-    buf_putc(out, '}');
+    jsonw_end(&w);
     return true;
 }
 
-void hinomi_inventory(void *self, struct http_req *r, struct http_res *res) {
+void hinomi_inventory(void *self, struct http_req *r, struct http_res *res)
+{
     struct err err = {0};
     api_json(r, res, 200);
     if (!put_inventory(self, r, &res->body, &err))
@@ -186,23 +262,9 @@ void hinomi_inventory(void *self, struct http_req *r, struct http_res *res) {
 
 /* ---- services ---- */
 
-static void put_service(struct jsonw *w, const struct api_service *s) {
-    jsonw_object(w);
-    jsonw_kstr(w, "id", s->id);
-    jsonw_kstr(w, "name", s->name);
-    jsonw_kstr_or_null(w, "description", s->description);
-    jsonw_kstr_or_null(w, "owner", s->owner);
-    jsonw_kstr_or_null(w, "channel", s->channel);
-    jsonw_kstr_or_null(w, "url", s->url);
-    jsonw_kstr(w, "origin", s->origin);
-    jsonw_kms(w, "created_ms", s->created_ms);
-    jsonw_kms(w, "last_seen_ms", s->last_seen_ms);
-    jsonw_kz(w, "freshness", freshness_name(s->freshness));
-    jsonw_end(w);
-}
-
 /* ^[A-Za-z0-9][A-Za-z0-9._-]*$, at most 128 */
-static bool service_name_ok(struct str s) {
+static bool service_name_ok(struct str s)
+{
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -212,60 +274,69 @@ static bool service_name_ok(struct str s) {
     return s.n > 0 && s.n <= 128;
 }
 
-static bool take_service(const struct jsonr *body, struct api_service *s, struct err *err) {
-    static const struct {
-        const char *key;
-        size_t offset, max;
-    } texts[] = {{"description", offsetof(struct api_service, description), 500},
-                 {"owner", offsetof(struct api_service, owner), 128},
-                 {"channel", offsetof(struct api_service, channel), 128},
-                 {"url", offsetof(struct api_service, url), 2048}};
-    *s = (struct api_service){.name = jsonr_get_str(body, "name")};
+static bool take_text(const struct jsonr *body, const char *key, size_t max, struct str *out, struct err *err)
+{
+    *out = jsonr_get_str(body, key);
+    return out->n <= max || err_set(err, ERR_BAD_INPUT, "\"%s\" has %zu bytes, more than the limit of %zu", key, out->n, max);
+}
+
+static bool take_service(const struct jsonr *body, struct inventory_service_edit *s, struct err *err)
+{
+    *s = (struct inventory_service_edit){.name = jsonr_get_str(body, "name")};
     if (!service_name_ok(s->name))
-        return err_set(
-            err, ERR_BAD_INPUT,
-            "\"name\" must be 1 to 128 of A-Z a-z 0-9 . _ - and begin with a letter or a digit");
-    for (size_t i = 0; i < 4; i++) {
-        struct str v = jsonr_get_str(body, texts[i].key);
-        if (v.n > texts[i].max)
-            return err_set(err, ERR_BAD_INPUT, "\"%s\" has %zu bytes, more than the limit of %zu",
-                           texts[i].key, v.n, texts[i].max);
-        memcpy((char *)s + texts[i].offset, &v, sizeof(v));
-    }
+        return err_set(err, ERR_BAD_INPUT, "\"name\" must be 1 to 128 of A-Z a-z 0-9 . _ - and begin with a letter or a digit");
+    if (!take_text(body, "description", 500, &s->description, err) || !take_text(body, "owner", 128, &s->owner, err) ||
+        !take_text(body, "channel", 128, &s->channel, err) || !take_text(body, "url", 2048, &s->url, err))
+        return false;
+    /* It becomes a link on the screen: no javascript: and the like. */
     if (s->url.n && !str_starts(s->url, STR("http://")) && !str_starts(s->url, STR("https://")))
         return err_set(err, ERR_BAD_INPUT, "\"url\" must begin with http:// or https://");
     return true;
 }
 
-void hinomi_service_create(void *self, struct http_req *r, struct http_res *res) {
+static bool service_create(struct api *api, struct http_req *r, struct http_res *res, const struct jsonr *body, struct err *err)
+{
+    struct inventory_service_edit in;
+    if (!take_service(body, &in, err) || !inventory_create_service(api->d.inventory, &in, door_actor(r).name, err))
+        return false;
+    door_audit(api, r, "service.create", in.name, STR(""));
+    const struct inventory_snapshot *s = inventory_get(api->d.inventory);
+    const struct inventory_service *made = NULL;
+    for (size_t i = 0; s && i < s->n_services && !made; i++)
+        if (str_eq_nocase(s->services[i].name, in.name))
+            made = &s->services[i];
+    if (made) {
+        api_json(r, res, 201);
+        struct jsonw w = JSONW_INIT(&res->body);
+        put_service(&w, made, clock_wall_ms(api->d.clock));
+    }
+    inventory_unref(s);
+    return made || err_set(err, ERR_CONFLICT, "the service was removed again at once");
+}
+
+void hinomi_service_create(void *self, struct http_req *r, struct http_res *res)
+{
     struct api *api = self;
     struct err err = {0};
-    struct api_service in, *out = ARENA_NEW(r->arena, struct api_service);
-    if (!api->d.app.service_create || !out) {
+    if (!api->d.inventory) {
         unavailable(r, res);
         return;
     }
     struct jsonr_doc *doc = api_body_json(r, &err);
-    if (doc && take_service(jsonr_root(doc), &in, &err) &&
-        api->d.app.service_create(api->d.app.self, &in, r->arena, out, &err)) {
-        door_audit(api, r, "service.create", in.name, STR(""));
-        api_json(r, res, 201);
-        struct jsonw w = JSONW_INIT(&res->body);
-        put_service(&w, out);
-    } else {
+    if (!doc || !service_create(api, r, res, jsonr_root(doc), &err))
         http_res_error(r, res, &err);
-    }
     if (doc)
         jsonr_free(doc);
 }
 
-void hinomi_service_delete(void *self, struct http_req *r, struct http_res *res) {
+void hinomi_service_delete(void *self, struct http_req *r, struct http_res *res)
+{
     struct api *api = self;
     struct err err = {0};
     struct str id = http_req_path_part(r, 0);
-    if (!api->d.app.service_delete) {
+    if (!api->d.inventory) {
         unavailable(r, res);
-    } else if (api->d.app.service_delete(api->d.app.self, id, &err)) {
+    } else if (inventory_delete_service(api->d.inventory, id, &err)) {
         door_audit(api, r, "service.delete", id, STR(""));
         res->status = 204;
     } else {

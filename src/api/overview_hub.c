@@ -31,7 +31,7 @@ static bool renew(struct overview_hub *h, bool changed[SECTION_COUNT], int64_t *
     bool ok = f ? overview_facts_gather(h->api, &a, f, err) : arena_err(&a, err);
     for (int i = 0; ok && i < SECTION_COUNT; i++) {
         buf_reset(&h->scratch);
-        overview_section_put(h->api, f, (enum overview_section)i, &a, &h->scratch);
+        overview_section_put(f, (enum overview_section)i, &a, &h->scratch);
         changed[i] = !str_eq(buf_view(&h->scratch), buf_view(&h->sections[i]));
         if (changed[i]) {
             struct buf old = h->sections[i];
@@ -43,6 +43,8 @@ static bool renew(struct overview_hub *h, bool changed[SECTION_COUNT], int64_t *
         *out_now_ms = f->o.now_ms;
         h->made_ms = clock_mono_ms(h->api->d.clock);
     }
+    if (f)
+        overview_facts_release(f);
     arena_deinit(&a);
     return ok;
 }

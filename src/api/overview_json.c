@@ -44,7 +44,9 @@ bool overview_facts_gather(struct api *api, struct arena *a, struct overview_fac
         return false;
     out->has_receiver = has_receiver(api, a);
     out->has_target = out->n_targets > 0;
-    out->has_service = app->has_service && app->has_service(app->self);
+    out->inventory = api->d.inventory ? inventory_get(api->d.inventory) : NULL;
+    for (size_t i = 0; out->inventory && i < out->inventory->n_services; i++)
+        out->has_service |= out->inventory->services[i].origin != ORIGIN_OBSERVED;
     return true;
 }
 
@@ -66,6 +68,12 @@ static void krate(struct jsonw *w, const char *key, double v) {
         jsonw_f64(w, (double)(int64_t)(v * 10 + (v < 0 ? -0.5 : 0.5)) / 10);
     else
         jsonw_f64(w, v);
+}
+
+void overview_facts_release(struct overview_facts *f)
+{
+    inventory_unref(f->inventory);
+    f->inventory = NULL;
 }
 
 static void put_host(struct jsonw *w, const struct overview_host *h) {
@@ -203,9 +211,22 @@ static bool is_scraped(const struct overview_facts *f, const struct overview_lis
     return false;
 }
 
-static void put_listeners(struct api *api, struct jsonw *w, const struct overview_facts *f,
-                          struct arena *a) {
-    const struct api_app *app = &api->d.app;
+/* The service behind a listener of this host, as the inventory knows it. */
+static struct str service_at(const struct overview_facts *f, const struct overview_listener *l)
+{
+    const struct inventory_snapshot *s = f->inventory;
+    for (size_t i = 0; s && i < s->n_endpoints; i++) {
+        const struct inventory_endpoint *e = &s->endpoints[i];
+        bool same = e->service.n && e->port == l->port && str_eq(e->proto, l->proto);
+        const struct inventory_host *h = same ? inventory_find_host(s, e->host) : NULL;
+        if (h && h->is_self)
+            return e->service;
+    }
+    return STR("");
+}
+
+static void put_listeners(struct jsonw *w, const struct overview_facts *f)
+{
     jsonw_array(w);
     for (size_t i = 0; i < f->o.n_listeners; i++) {
         const struct overview_listener *l = &f->o.listeners[i];
@@ -216,10 +237,7 @@ static void put_listeners(struct api *api, struct jsonw *w, const struct overvie
         jsonw_ki64(w, "port", l->port);
         jsonw_kstr_or_null(w, "process", l->process);
         jsonw_kstr(w, "kind", l->kind.n ? l->kind : STR("unknown"));
-        jsonw_kstr_or_null(w, "service",
-                           app->listener_service
-                               ? app->listener_service(app->self, (uint16_t)l->port, a)
-                               : STR(""));
+        jsonw_kstr_or_null(w, "service", service_at(f, l));
         jsonw_kknown(w, "tls", l->tls);
         jsonw_kbool(w, "scraped", scraped);
         jsonw_key(w, "scrape_offer");
@@ -373,8 +391,7 @@ static void put_sources(struct jsonw *w, const struct overview_facts *f, struct 
     jsonw_end(w);
 }
 
-void overview_section_put(struct api *api, const struct overview_facts *f, enum overview_section s,
-                          struct arena *a, struct buf *out) {
+void overview_section_put(const struct overview_facts *f, enum overview_section s, struct arena *a, struct buf *out) {
     struct jsonw w = JSONW_INIT(out);
     const struct overview *o = &f->o;
     switch (s) {
@@ -403,7 +420,7 @@ void overview_section_put(struct api *api, const struct overview_facts *f, enum 
         put_processes(&w, o);
         break;
     case SECTION_listeners:
-        put_listeners(api, &w, f, a);
+        put_listeners(&w, f);
         break;
     case SECTION_containers:
         put_containers(&w, o);

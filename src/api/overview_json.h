@@ -28,12 +28,13 @@ struct overview_facts {
     size_t n_targets;
     struct agent_info *agents;
     size_t n_agents;
+    const struct inventory_snapshot *inventory; /* a reference; may be NULL */
     bool has_receiver, has_service, has_target;
 };
 bool overview_facts_gather(struct api *api, struct arena *a, struct overview_facts *out,
                            struct err *err) MUST_USE;
+void overview_facts_release(struct overview_facts *f);
 /* Appends the value of a section (not its name). */
-void overview_section_put(struct api *api, const struct overview_facts *f, enum overview_section s,
-                          struct arena *a, struct buf *out);
+void overview_section_put(const struct overview_facts *f, enum overview_section s, struct arena *a, struct buf *out);
 
 #endif

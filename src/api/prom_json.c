@@ -3,6 +3,7 @@
 #include "api/api_int.h"
 
 #include "base/dtoa.h"
+#include "model/fhist.h"
 
 /* One point: [ts,"value"], of which ts has at most 24 bytes and a value (no exponent from 1e-6 to
  * 1e21) 32. */
@@ -44,20 +45,56 @@ static char *put_point(char *o, const struct promql_point *p) {
     return o;
 }
 
-static void put_points(struct buf *b, const struct promql_point *p, size_t n) {
+static void put_floats(struct buf *b, const struct promql_point *p, size_t n)
+{
+    bool first = true;
     for (size_t i = 0; i < n;) {
         size_t block = n - i < POINTS_A_BLOCK ? n - i : POINTS_A_BLOCK;
         if (!buf_reserve(b, block * POINT_BYTES_MAX))
             return;
         char *o = b->p + b->n;
         for (size_t end = i + block; i < end; i++) {
-            if (i)
+            if (p[i].hist)
+                continue;
+            if (!first)
                 *o++ = ',';
+            first = false;
             o = put_point(o, &p[i]);
         }
         b->n = (size_t)(o - b->p);
         b->p[b->n] = 0;
     }
+}
+
+/* [ts,{"count":"..","sum":"..","buckets":[[inclusive,"lower","upper","count"],...]}], empty buckets left out;
+ * inclusive: 0 upper, 1 lower, 2 neither, 3 both. */
+static void put_hist(struct buf *b, const struct promql_point *p)
+{
+    struct arena a = ARENA_INIT_MAX((size_t)16 << 20);
+    size_t n, shown = 0;
+    const struct fhist_bucket *v = fhist_buckets(&a, p->hist, &n);
+    buf_putc(b, '[');
+    prom_json_ts(b, p->ts_ms);
+    buf_putz(b, ",{\"count\":");
+    prom_json_value(b, p->hist->count);
+    buf_putz(b, ",\"sum\":");
+    prom_json_value(b, p->hist->sum);
+    for (size_t i = 0; i < n; i++) {
+        if (v[i].count == 0)
+            continue;
+        buf_putz(b, shown++ ? "," : ",\"buckets\":[");
+        buf_printf(b, "[%d,", v[i].lower_inclusive ? (v[i].upper_inclusive ? 3 : 1) : v[i].upper_inclusive ? 0 : 2);
+        prom_json_value(b, v[i].lower);
+        buf_putc(b, ',');
+        prom_json_value(b, v[i].upper);
+        buf_putc(b, ',');
+        prom_json_value(b, v[i].count);
+        buf_putc(b, ']');
+    }
+    if (shown)
+        buf_putc(b, ']');
+    buf_putz(b, "}]");
+    arena_deinit(&a);
 }
 
 void prom_json_ts(struct buf *b, int64_t ts_ms) {
@@ -85,16 +122,31 @@ void prom_json_labels(struct buf *b, struct labels ls) {
     buf_putc(b, '}');
 }
 
-static void put_series(struct buf *b, const struct promql_series *s, bool matrix) {
+static void put_series(struct buf *b, const struct promql_series *s, bool matrix)
+{
+    size_t n_hist = 0;
+    for (size_t i = 0; i < s->n; i++)
+        n_hist += s->points[i].hist != NULL;
     buf_putz(b, "{\"metric\":");
     prom_json_labels(b, s->labels);
-    if (matrix && s->n) {
-        buf_putz(b, ",\"values\":[");
-        put_points(b, s->points, s->n);
-        buf_putc(b, ']');
-    } else if (!matrix && s->n) {
-        buf_putz(b, ",\"value\":");
-        put_points(b, s->points, 1);
+    if (s->n > n_hist) {
+        buf_putz(b, matrix ? ",\"values\":[" : ",\"value\":");
+        put_floats(b, s->points, matrix ? s->n : 1);
+        if (matrix)
+            buf_putc(b, ']');
+    }
+    if (n_hist) {
+        size_t shown = 0;
+        buf_putz(b, matrix ? ",\"histograms\":[" : ",\"histogram\":");
+        for (size_t i = 0; i < s->n && (matrix || shown == 0); i++) {
+            if (!s->points[i].hist)
+                continue;
+            if (shown++)
+                buf_putc(b, ',');
+            put_hist(b, &s->points[i]);
+        }
+        if (matrix)
+            buf_putc(b, ']');
     }
     buf_putc(b, '}');
 }
@@ -110,7 +162,7 @@ void prom_json_result(struct buf *b, const struct promql_result *r, size_t limit
     *out_truncated = false;
     if (r->type == PROMQL_SCALAR) {
         struct promql_point p = {r->ts_ms, r->scalar, NULL};
-        put_points(b, &p, 1);
+        put_floats(b, &p, 1);
         return;
     }
     if (r->type == PROMQL_STRING) {

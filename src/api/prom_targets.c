@@ -49,8 +49,18 @@ void prom_targets(void *self, struct http_req *r, struct http_res *res) {
         return;
     }
     struct str pool = prom_param(r, "scrapePool"), state = prom_param(r, "state");
-    bool active =
-        state.n == 0 || str_eq_nocase(state, STR("any")) || str_eq_nocase(state, STR("active"));
+    bool any = state.n == 0 || str_eq_nocase(state, STR("any"));
+    bool active = any || str_eq_nocase(state, STR("active"));
+    bool dropped = any || str_eq_nocase(state, STR("dropped"));
+    struct ingest *g = ((struct api *)self)->d.ingest;
+    struct ingest_dropped_view *gone = NULL;
+    struct ingest_job_view *jobs = NULL;
+    size_t n_gone = 0, n_jobs = 0;
+    if (g && dropped &&
+        (!ingest_dropped(g, r->arena, &gone, &n_gone, &err) || !ingest_jobs(g, r->arena, &jobs, &n_jobs, &err))) {
+        prom_fail(r, res, &err);
+        return;
+    }
     prom_begin(r, res);
     struct jsonw w = JSONW_INIT(&res->body);
     jsonw_object(&w);
@@ -60,8 +70,20 @@ void prom_targets(void *self, struct http_req *r, struct http_res *res) {
             put_target(&w, &v[i]);
     jsonw_end(&w);
     jsonw_karray(&w, "droppedTargets");
+    for (size_t i = 0; i < n_gone; i++) {
+        if (pool.n && !str_eq(pool, gone[i].job))
+            continue;
+        jsonw_object(&w);
+        jsonw_klabels(&w, "discoveredLabels", gone[i].discovered);
+        jsonw_kstr(&w, "scrapePool", gone[i].job);
+        jsonw_end(&w);
+    }
     jsonw_end(&w);
     jsonw_kobject(&w, "droppedTargetCounts");
+    for (size_t i = 0; i < n_jobs; i++) {
+        jsonw_key_str(&w, jobs[i].job);
+        jsonw_u64(&w, jobs[i].dropped);
+    }
     jsonw_end(&w);
     jsonw_end(&w);
     prom_end(res, NULL);

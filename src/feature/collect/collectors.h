@@ -18,6 +18,7 @@
     X(softnet)                                                                 \
     X(filesystem)                                                              \
     X(processes)                                                               \
+    X(listeners)                                                               \
     X(swap)                                                                    \
     X(kernel)                                                                  \
     X(timex)                                                                   \
