@@ -42,13 +42,14 @@ bool conf_yaml_decode_node(const struct conf_node *node, const struct conf_table
                            struct conf_diags *diags);
 /* "file:line:column: message" a line, warnings marked; for the command line and the API. */
 void conf_yaml_format_diags(const struct conf_diags *diags, struct buf *out);
-/* Prints an object back as YAML (defaults left out unless all; secrets as <secret>). */
+/* Prints an object back as YAML (defaults left out unless all; secrets as <secret>, and so
+ * the password of a URL and what raw trees hold under keys such as "password"). */
 void conf_yaml_encode(const struct conf_table *table, const void *object, bool all,
                       struct buf *out);
 /* One value as it would be written, on one line: "30s", [a, b], <secret>; nothing for mappings and
  * lists of mappings. */
 void conf_yaml_encode_value(const struct conf_option *o, const void *field, struct buf *out);
-/* Prints a tree back as YAML, as it was written but for layout. */
+/* Prints a tree back as YAML, as it was written but for layout: with its secrets. */
 void conf_yaml_encode_node(const struct conf_node *node, struct buf *out);
 /* The manual's Markdown of a table and all tables below it. */
 void conf_markdown(const struct conf_table *table, struct buf *out);

@@ -8,6 +8,7 @@ struct print {
     struct buf *out;
     bool all;
     bool variables;     /* ${NAME} is one: text that was not expanded */
+    bool hide;          /* for eyes: passwords within URLs and in raw trees become <secret> */
     struct arena arena; /* default objects to compare with */
 };
 
@@ -34,14 +35,37 @@ static bool is_plain(struct str s) {
     return true;
 }
 
+/* Where the password of "scheme://user:password@host" begins and ends; false: there is none. The
+ * last '@' before the path counts, as URL parsers have it. */
+static bool url_password(struct str s, size_t *out_from, size_t *out_to) {
+    size_t scheme = str_find(s, STR("://")), at = SIZE_MAX, colon = SIZE_MAX;
+    for (size_t i = scheme == SIZE_MAX ? s.n : scheme + 3;
+         i < s.n && !(s.p[i] && strchr("/?#", s.p[i])); i++) {
+        if (s.p[i] == '@')
+            at = i;
+        else if (s.p[i] == ':' && colon == SIZE_MAX)
+            colon = i;
+    }
+    *out_from = colon + 1;
+    *out_to = at;
+    return at != SIZE_MAX && colon < at;
+}
+
 static void print_text(struct print *p, struct str s) {
+    size_t from = SIZE_MAX, to = SIZE_MAX;
     if (is_plain(s)) {
         buf_puts(p->out, s);
         return;
     }
+    if (!p->hide || !url_password(s, &from, &to))
+        from = to = SIZE_MAX;
     buf_putc(p->out, '"');
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
+        if (i == from)
+            buf_putz(p->out, "<secret>");
+        if (i >= from && i < to)
+            continue;
         if (c == '$' && !p->variables && i + 2 < s.n && s.p[i + 1] == '{' &&
             ((s.p[i + 2] >= 'A' && s.p[i + 2] <= 'Z') || s.p[i + 2] == '_'))
             buf_putz(p->out, "$$"); /* not a variable of the environment */
@@ -83,6 +107,15 @@ static bool is_number_or_word(struct str s) {
     return s.n > 0;
 }
 
+/* A raw tree has no option table that says what is a secret; its keys do. */
+static bool names_secret(struct str key) {
+    static const char *const ends[] = {"password", "secret", "token", "credentials", "secret_key"};
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        if (str_ends(key, str_from(ends[i])))
+            return true;
+    return false;
+}
+
 static void print_node(struct print *p, const struct conf_node *n, unsigned by) {
     if (n->kind == CONF_KIND_SCALAR) {
         buf_putc(p->out, ' ');
@@ -105,6 +138,11 @@ static void print_node(struct print *p, const struct conf_node *n, unsigned by) 
             if (n->kind == CONF_KIND_MAP) {
                 print_text(p, n->key[i]->text);
                 buf_putc(p->out, ':');
+                if (p->hide && n->value[i]->kind == CONF_KIND_SCALAR &&
+                    names_secret(n->key[i]->text)) {
+                    buf_putz(p->out, " <secret>\n");
+                    continue;
+                }
             } else {
                 buf_putc(p->out, '-');
             }
@@ -189,7 +227,7 @@ static void print_scalar(struct print *p, const struct conf_option *o, const voi
 
 void conf_yaml_encode_value(const struct conf_option *o, const void *field, struct buf *out) {
     struct buf b = BUF_INIT;
-    struct print p = {.out = &b};
+    struct print p = {.out = &b, .hide = true};
     bool text = o->type == CONF_STR || o->type == CONF_SECRET || o->type == CONF_PATH ||
                 o->type == CONF_REGEX;
     if (o->type == CONF_STRS || o->type == CONF_PATHS)
@@ -363,7 +401,7 @@ static void print_table(struct print *p, const struct conf_table *t, const void 
 
 void conf_yaml_encode(const struct conf_table *table, const void *object, bool all,
                       struct buf *out) {
-    struct print p = {.out = out, .all = all, .arena = ARENA_INIT};
+    struct print p = {.out = out, .all = all, .hide = true, .arena = ARENA_INIT};
     print_table(&p, table, object, 0, false);
     arena_deinit(&p.arena);
 }

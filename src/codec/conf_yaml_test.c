@@ -433,6 +433,28 @@ static void encode_and_decode_again(void **state) {
     buf_deinit(&twice);
 }
 
+static void what_is_shown_has_no_secrets(void **state) {
+    struct fixture *f = *state;
+    const char *text =
+        "title: http://bob:PW1@proxy.example:8080/a?b=c:d@e\nwords: [\"https://x:P@W2@h\", "
+        "\"http://h:80/@:x\"]\nlabels: {a: \"http://u:PW3@h/\"}\nraw: [{basic_auth: {username: u, "
+        "password: PW4}, bearer_token: PW5, token_file: /a/b, proxy_url: \"http://u:PW6@h\"}]\n";
+    assert_true(decode(f, text));
+    struct buf b = BUF_INIT;
+    conf_yaml_encode(&demo_table, &f->demo, false, &b);
+    assert_true(buf_ok(&b));
+    assert_null(strstr(b.p, "PW"));
+    assert_null(strstr(b.p, "W2"));
+    assert_non_null(strstr(b.p, "\"http://bob:<secret>@proxy.example:8080/a?b=c:d@e\""));
+    assert_non_null(strstr(b.p, "\"http://h:80/@:x\""));
+    assert_non_null(strstr(b.p, "/a/b"));
+    buf_reset(&b);
+    conf_yaml_encode_node(f->demo.raw, &b); /* for a program, which needs them */
+    assert_non_null(strstr(b.p, "PW4"));
+    assert_non_null(strstr(b.p, "PW6"));
+    buf_deinit(&b);
+}
+
 static void trees_print_as_they_were_written(void **state) {
     struct fixture *f = *state;
     const char *text =
@@ -498,6 +520,7 @@ int main(void) {
                                        T(syntax_errors_have_a_place),
                                        T(environment),
                                        T(secrets_from_files),
+                                       T(what_is_shown_has_no_secrets),
                                        T(anchors_and_merge_keys),
                                        T(bombs),
                                        T(merging_files),
