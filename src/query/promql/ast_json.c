@@ -3,11 +3,25 @@
 
 static void ast(const struct promql_expr *e, struct buf *b);
 
+/* The length of the valid UTF-8 sequence of 2 to 4 bytes at s.p[i]; 0: there is none. */
+static size_t rune_length(struct str s, size_t i) {
+    for (size_t n = 2; n <= 4 && i + n <= s.n; n++)
+        if (str_is_utf8(str_sub(s, i, n)))
+            return n;
+    return 0;
+}
+
+/* A string literal may hold any bytes ("\xc5"); JSON may not: U+FFFD stands for what is not UTF-8.
+ */
 static void json_string(struct buf *b, struct str s) {
     buf_putc(b, '"');
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        if (c == '"' || c == '\\') {
+        if (c >= 0x80) {
+            size_t n = rune_length(s, i);
+            buf_put(b, n ? s.p + i : "\xef\xbf\xbd", n ? n : 3);
+            i += n ? n - 1 : 0;
+        } else if (c == '"' || c == '\\') {
             buf_putc(b, '\\');
             buf_putc(b, (char)c);
         } else if (c == '\n') {

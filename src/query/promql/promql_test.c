@@ -132,6 +132,10 @@ static void test_ast_json(void **state) {
         "\"func\":{\"argTypes\":[\"matrix\"],\"name\":\"max_over_time\",\"returnType\":\"vector\","
         "\"variadic\":0},"
         "\"type\":\"call\"}");
+    buf_reset(&b);
+    promql_ast_json(parse("\"a\\xc5z \xe7\x81\xab\\xe7\"", 0), &b);
+    assert_string_equal(b.p, "{\"type\":\"stringLiteral\",\"val\":\"a\xef\xbf\xbdz "
+                             "\xe7\x81\xab\xef\xbf\xbd\"}");
     buf_deinit(&b);
 }
 
