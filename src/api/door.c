@@ -3,8 +3,8 @@
  * address);
  *   2. who asks: a token, a browser session, or somebody on this machine while there are no
  * accounts;
- *   3. a request that changes something and comes from a browser comes from our own page (Origin,
- * and the session's CSRF value:
+ *   3. a request that comes from a browser comes from our own page (Sec-Fetch-Site; for one that
+ * changes something Origin, and the session's CSRF value:
  * https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html);
  *   4. the route's rule (enum api_access) lets this role or scope in; a route without a rule is
  * closed. */
@@ -37,11 +37,20 @@ static bool is_address(struct str name) {
     return inet_pton(AF_INET, z, out) == 1 || inet_pton(AF_INET6, z, out) == 1;
 }
 
+/* What may follow the name: nothing, or a port. */
+static bool port_ok(struct str host) {
+    size_t i = host.n && host.p[0] == '[' ? str_find_char(host, ']') + 1 : host_name(host).n;
+    bool ok = i == host.n || host.p[i] == ':';
+    while (ok && ++i < host.n)
+        ok = host.p[i] >= '0' && host.p[i] <= '9';
+    return ok;
+}
+
 static bool host_ok(const struct api *api, struct str host) {
     struct str name = host_name(host);
     if (name.n && name.p[name.n - 1] == '.')
         name = str_sub(name, 0, name.n - 1);
-    if (name.n == 0)
+    if (name.n == 0 || !port_ok(host))
         return false;
     /* An address cannot be rebound: the browser's origin is the address itself. */
     if (api->d.any_host || is_address(name) || str_eq_nocase(name, STR("localhost")))
@@ -56,13 +65,34 @@ static bool host_ok(const struct api *api, struct str host) {
 
 /* ---- who ---- */
 
+/* A name that people use for the machine that they sit at. */
+static bool is_loopback_name(struct str name) {
+    return str_eq_nocase(name, STR("localhost")) || str_eq(name, STR("::1")) ||
+           (str_starts(name, STR("127.")) && is_address(name));
+}
+
+/* What proxies add. One that adds nothing still gives itself away when it passes on the public
+ * Host, or speaks HTTP/1.0 (nginx before 1.29.7, unless told otherwise). */
+static bool came_through_proxy(const struct http_req *r) {
+    static const char *const added[] = {"forwarded",        "via",
+                                        "x-real-ip",        "client-ip",
+                                        "x-client-ip",      "x-cluster-client-ip",
+                                        "true-client-ip",   "cf-connecting-ip",
+                                        "fastly-client-ip", "x-original-host"};
+    for (size_t i = 0; i < sizeof(added) / sizeof(added[0]); i++)
+        if (http_req_header(r, added[i]).p)
+            return true;
+    static const char *const families[] = {"x-forwarded-", "x-original-forwarded-", "x-envoy-"};
+    for (size_t i = 0; i < r->n_headers; i++)
+        for (size_t k = 0; k < sizeof(families) / sizeof(families[0]); k++)
+            if (str_eq_nocase(str_sub(r->headers[i].name, 0, strlen(families[k])),
+                              str_from(families[k])))
+                return true;
+    return r->http_1_0 || !is_loopback_name(host_name(http_req_header(r, "host")));
+}
+
 bool door_is_local(const struct http_req *r) {
-    static const char *const proxy[] = {"forwarded", "x-forwarded-for", "x-forwarded-host",
-                                        "x-real-ip", "via"};
-    for (size_t i = 0; i < sizeof(proxy) / sizeof(proxy[0]); i++)
-        if (http_req_header(r, proxy[i]).p)
-            return false;
-    return r->peer_loopback;
+    return r->peer_loopback && !came_through_proxy(r);
 }
 
 void door_users_changed(struct api *api) {
@@ -254,11 +284,26 @@ static bool rule_lets_in(const struct account_principal *p, struct http_req *r,
     return refuse(r, res, ERR_FORBIDDEN, "forbidden", m.p ? m.p : "not allowed", NULL);
 }
 
+/* A page of another site (or of another port of this host) cannot read our answers, but it could
+ * keep the query workers busy through <img src>, or hold event streams, in the name of whoever looks
+ * at it. A link that somebody follows is no such thing.
+ * https://web.dev/articles/fetch-metadata */
+static bool drawn_by_another_page(const struct http_req *r) {
+    struct str site = http_req_header(r, "sec-fetch-site");
+    if (!site.p || str_eq(site, STR("same-origin")) || str_eq(site, STR("none")))
+        return false;
+    return !str_eq(http_req_header(r, "sec-fetch-mode"), STR("navigate")) ||
+           !str_eq(http_req_header(r, "sec-fetch-dest"), STR("document"));
+}
+
 static bool came_from_our_page(struct api *api, const struct account_principal *p,
                                struct http_req *r, struct http_res *res) {
-    if (!changes_something(r) || (p && p->kind == ACCOUNT_TOKEN) ||
-        r->route->access == API_ACCESS_OWN)
+    if ((p && p->kind == ACCOUNT_TOKEN) || r->route->access == API_ACCESS_OWN)
         return true; /* no browser sends a token by itself */
+    if (!changes_something(r))
+        return r->route->access == API_ACCESS_ANYONE || !drawn_by_another_page(r) ||
+               refuse(r, res, ERR_FORBIDDEN, "csrf", "a page of another site asks for this",
+                      "open it in a tab of its own, or use a token from a program");
     if (!origin_ok(api, r))
         return refuse(r, res, ERR_FORBIDDEN, "csrf",
                       "the request comes from a page of another site",

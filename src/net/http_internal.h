@@ -70,7 +70,7 @@ struct http_ctx { /* one request */
     enum http_phase phase;
     struct err refused; /* set: answer this without a handler */
     const char *allow;
-    bool close;
+    bool close, too_many_headers;
     struct MHD_Response *response;
     uint64_t response_bytes;
     unsigned status;

@@ -65,14 +65,17 @@ static void request_free(void *cls, struct MHD_Connection *mhd, void **con_cls,
 struct header_fill {
     struct http_header *h;
     size_t n;
+    bool too_many;
 };
 
 static enum MHD_Result header_add(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_n,
                                   const char *value, size_t value_n) {
     (void)kind;
     struct header_fill *f = cls;
-    if (f->n == HTTP_HEADERS_MAX)
+    if (f->n == HTTP_HEADERS_MAX) {
+        f->too_many = true; /* none may be left out unseen: it might say that a proxy is in between */
         return MHD_NO;
+    }
     f->h[f->n++] = (struct http_header){{key, key_n}, {value ? value : "", value ? value_n : 0}};
     return MHD_YES;
 }
@@ -115,6 +118,9 @@ static bool check_head(struct http_ctx *x, struct err *err) {
         r->path = STR("/");
         return false;
     }
+    if (x->too_many_headers)
+        return err_set(err, ERR_BAD_INPUT, "the request has more than %d headers",
+                       HTTP_HEADERS_MAX);
     size_t hosts = 0;
     for (size_t i = 0; i < r->n_headers; i++)
         hosts += str_eq_nocase(r->headers[i].name, STR("host"));
@@ -139,18 +145,22 @@ static bool check_head(struct http_ctx *x, struct err *err) {
     return true;
 }
 
-static void fill_head(struct http_ctx *x, struct MHD_Connection *mhd, const char *method) {
+static void fill_head(struct http_ctx *x, struct MHD_Connection *mhd, const char *method,
+                      const char *version) {
     struct http_req *r = &x->req;
     struct http_conn *c = x->conn;
     r->method = arena_str(&x->arena, str_from(method));
     size_t q = str_find_char(x->uri, '?');
     r->raw_path = q == SIZE_MAX ? x->uri : str_sub(x->uri, 0, q);
     r->raw_query = q == SIZE_MAX ? (struct str){NULL, 0} : str_from_offset(x->uri, q + 1);
-    struct header_fill fill = {ARENA_ARRAY(&x->arena, struct http_header, HTTP_HEADERS_MAX), 0};
+    struct header_fill fill = {ARENA_ARRAY(&x->arena, struct http_header, HTTP_HEADERS_MAX), 0,
+                               false};
     if (fill.h)
         (void)MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, header_add, &fill);
     r->headers = fill.h;
     r->n_headers = fill.n;
+    r->http_1_0 = strcmp(version, "HTTP/1.1") != 0; /* or less */
+    x->too_many_headers = fill.too_many;
     r->peer = str_from(c->peer);
     r->peer_port = c->peer_port;
     r->peer_loopback = c->loopback;
@@ -168,8 +178,9 @@ static enum MHD_Result send_answer(struct http_ctx *x, struct MHD_Connection *mh
     return MHD_queue_response(mhd, x->status, x->response);
 }
 
-static enum MHD_Result begin(struct http_ctx *x, struct MHD_Connection *mhd, const char *method) {
-    fill_head(x, mhd, method);
+static enum MHD_Result begin(struct http_ctx *x, struct MHD_Connection *mhd, const char *method,
+                             const char *version) {
+    fill_head(x, mhd, method, version);
     x->phase = HTTP_READING;
     struct err err = {0};
     if (x->arena.failed)
@@ -251,13 +262,12 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
                                   size_t *data_n, void **con_cls) {
     (void)cls;
     (void)url;
-    (void)version;
     struct http_ctx *x = *con_cls;
     if (!x)
         return MHD_NO;
     switch (x->phase) {
     case HTTP_NEW:
-        return begin(x, mhd, method);
+        return begin(x, mhd, method, version);
     case HTTP_READING:
         if (*data_n)
             return body_more(x, data, data_n);

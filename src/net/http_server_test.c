@@ -320,6 +320,22 @@ static void test_header_limit(void **state) {
     expect("GET /echo HTTP/1.1\r\n" H "\r\n", 200, NULL);
 }
 
+/* Past the table's end a header would be left out unseen, a proxy's X-Forwarded-For among them. */
+static void test_header_count(void **state) {
+    (void)state;
+    struct buf b = BUF_INIT;
+    buf_putz(&b, "GET /echo HTTP/1.1\r\n" H);
+    for (int i = 0; i < 98; i++)
+        buf_printf(&b, "X-%d: y\r\n", i);
+    size_t n = b.n;
+    buf_putz(&b, "\r\n");
+    expect(b.p, 200, NULL);
+    b.n = n;
+    buf_putz(&b, "A: b\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n");
+    expect(b.p, 400, "more than 100 headers");
+    buf_deinit(&b);
+}
+
 static void post_packed(struct str packed, const char *encoding, int status, const char *has) {
     struct buf b = BUF_INIT;
     buf_printf(&b,
@@ -613,6 +629,7 @@ int main(void) {
         T(test_body_limit),
         T(test_body_whole),
         T(test_header_limit),
+        T(test_header_count),
         T(test_bombs),
         T(test_gzip_answer),
         T(test_connection_data),
