@@ -17,7 +17,7 @@ ONLY = {"query": {"query", "model", "base"}, "codec": {"codec", "model", "base"}
         "base": {"base"}, "os": {"os", "base"}}
 SYSTEM_HOME = {  # third-party header (prefix) -> the room where it is at home
     "xxhash.h": "base", "pcre2.h": "base",
-    "libfyaml.h": "codec", "jansson.h": "codec", "zlib.h": "codec", "libdeflate.h": "codec", "snappy-c.h": "codec",
+    "libfyaml.h": "codec", "jansson.h": "codec", "zlib.h": "codec", "libdeflate.h": "codec", "snappy-c.h": "codec", "unicode/": "codec",
     "microhttpd.h": "net", "curl/": "net", "ares.h": "net",
     "sqlite3.h": "store/state", "roaring/": "store/series", "sodium.h": "feature/account",
 }

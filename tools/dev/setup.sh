@@ -8,7 +8,7 @@ PACKAGES_build=(
     build-essential cmake ninja-build pkg-config python3 ca-certificates npm
     libmicrohttpd-dev libcurl4-gnutls-dev libgnutls28-dev libc-ares-dev
     libzstd-dev zlib1g-dev libdeflate-dev libsnappy-dev libxxhash-dev libroaring-dev libpcre2-dev
-    libfyaml-dev libjansson-dev libsqlite3-dev libsodium-dev
+    libfyaml-dev libjansson-dev libsqlite3-dev libsodium-dev libicu-dev
 )
 PACKAGES_test=(
     libcmocka-dev clang-14 libclang-rt-14-dev llvm-14 clang-format-14 ccache git

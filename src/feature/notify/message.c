@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#define TITLE_WHERE_BYTES 80
+
 void message_key(char out[KEY_BYTES + 1], struct str text) {
     (void)snprintf(out, KEY_BYTES + 1, "%016llx%016llx",
                    (unsigned long long)hash_bytes_seed(text.p, text.n, 11),
@@ -106,8 +108,23 @@ void message_title(char out[NOTIFY_TITLE_BYTES], const struct message_alert *v, 
             buf_puts(&b, summary);
         }
     }
-    if (n > 1)
+    if (n > 1) {
         buf_printf(&b, " (+%zu)", n - 1);
+    } else if (n == 1) { /* which one of its kind */
+        size_t start = b.n;
+        for (uint32_t i = 0; i < v[0].a->labels->n; i++) {
+            struct label l = v[0].a->labels->l[i];
+            if (str_eqz(l.name, "alertname") || str_eqz(l.name, "severity") ||
+                b.n - start + l.name.n + l.value.n > TITLE_WHERE_BYTES)
+                continue;
+            buf_putz(&b, b.n == start ? " (" : ", ");
+            buf_puts(&b, l.name);
+            buf_putc(&b, '=');
+            buf_puts(&b, l.value);
+        }
+        if (b.n > start)
+            buf_putc(&b, ')');
+    }
     cut(&b, NOTIFY_TITLE_BYTES - 16);
     (void)snprintf(out, NOTIFY_TITLE_BYTES, "%s", b.p ? b.p : "");
     buf_deinit(&b);
@@ -144,6 +161,10 @@ static void copy_json(struct jsonw *w, const struct jsonr *v, unsigned depth) {
     } else {
         jsonw_null(w);
     }
+}
+
+void message_copy(struct jsonw *w, const struct jsonr *v) {
+    copy_json(w, v, 0);
 }
 
 void message_webhook(struct buf *out, struct str body, int64_t max_alerts) {

@@ -15,7 +15,7 @@
 #define URL_BYTES_MAX 2048
 
 const char *notify_state_name(enum notify_state s) {
-    static const char *const names[] = {"waiting", "sending", "delivered", "failed"};
+    static const char *const names[] = {"waiting", "sending", "delivered", "failed", "muted"};
     return names[s];
 }
 
@@ -182,6 +182,7 @@ static enum notify_state state_from(struct str s) {
     return str_eqz(s, "delivered") ? NOTIFY_DELIVERED
            : str_eqz(s, "failed")  ? NOTIFY_FAILED
            : str_eqz(s, "sending") ? NOTIFY_SENDING
+           : str_eqz(s, "muted")   ? NOTIFY_MUTED
                                    : NOTIFY_WAITING;
 }
 
@@ -240,7 +241,8 @@ static bool last_of(struct state_tx *tx, struct notify_receiver *v, struct arena
         state_query(tx, &e,
                     "SELECT state, coalesce(last_error,''), coalesce((SELECT max(delivered_ms) "
                     "FROM outbox WHERE "
-                    "receiver=?1),0) FROM outbox WHERE receiver=?1 ORDER BY id DESC LIMIT 1",
+                    "receiver=?1),0) FROM outbox WHERE receiver=?1 AND state<>'muted' "
+                    "ORDER BY id DESC LIMIT 1",
                     "s", v->name);
     if (r && state_next(r, &e)) {
         v->has_last = true;
@@ -396,7 +398,11 @@ static bool put_test(struct notify *n, struct str dest_id, struct str receiver, 
     message_key(a.key, str_from(key));
     message_body(&body, &v, 1, receiver, str_from(key), ls, n->opt.public_url);
     struct state_tx *tx = state_begin(n->opt.state, err);
-    struct outbox_new o = {str_from(key), dest_id, STR("test"), STR("Test"), buf_view(&body)};
+    struct outbox_new o = {.key = str_from(key),
+                           .receiver = dest_id,
+                           .kind = STR("test"),
+                           .title = STR("Test"),
+                           .body = buf_view(&body)};
     bool ok = tx && (buf_ok(&body) || err_set(err, ERR_INTERNAL, "out of memory")) &&
               outbox_put(tx, &o, now_ms, err);
     int64_t id = ok ? state_last_id(tx) : 0;

@@ -45,7 +45,9 @@ bool notify_run_router(struct notify *n,
                        struct err *err) MUST_USE; /* one pass at the clock's time */
 size_t notify_run_senders(struct notify *n);      /* one attempt of each due message */
 
-enum notify_state { NOTIFY_WAITING, NOTIFY_SENDING, NOTIFY_DELIVERED, NOTIFY_FAILED };
+/* NOTIFY_MUTED: a time interval of its route held it back; last_error says which and until when.
+ * Nothing is sent of that row: what still fires then is told by a new one. */
+enum notify_state { NOTIFY_WAITING, NOTIFY_SENDING, NOTIFY_DELIVERED, NOTIFY_FAILED, NOTIFY_MUTED };
 const char *notify_state_name(enum notify_state s); /* "waiting" ... as in docs/openapi.yaml */
 
 struct notify_delivery { /* a row of the outbox; strings in the caller's arena; times 0: none */

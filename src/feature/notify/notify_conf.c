@@ -1,5 +1,7 @@
 #include "feature/notify/notify_conf.h"
 
+#include "feature/notify/interval.h"
+
 #include "base/map.h"
 #include "base/timev.h"
 #include "feature/notify/notify_match.h"
@@ -450,65 +452,12 @@ const struct conf_table notify_inhibit_table = {.name = "inhibit_rule",
 
 /* ---- time intervals ---- */
 
-static bool clock_time(struct str s, int *out) {
-    uint64_t h, m;
-    if (s.n != 5 || s.p[2] != ':' || !str_to_u64(str_sub(s, 0, 2), &h) ||
-        !str_to_u64(str_sub(s, 3, 2), &m) || m > 59 || h * 60 + m > 24 * 60)
-        return false;
-    *out = (int)(h * 60 + m);
-    return true;
-}
 static bool check_times(void *object, struct arena *a, struct err *err) {
     (void)a;
-    const struct notify_time_range_conf *r = object;
-    int from, to;
-    if (!clock_time(r->start_time, &from) || !clock_time(r->end_time, &to))
-        return err_set(err, ERR_BAD_INPUT,
-                       "expected times such as 09:00 and 24:00, found \"%.*s\" and \"%.*s\"",
-                       STR_FMT(r->start_time), STR_FMT(r->end_time));
-    return from < to || err_set(err, ERR_BAD_INPUT,
-                                "start_time must be before end_time; write a night as two ranges");
-}
-
-static bool word_in(struct str s, const char *const *names, int64_t first, int64_t *out) {
-    for (int64_t i = 0; names && names[i]; i++)
-        if (str_eq_nocase(s, str_from(names[i]))) {
-            *out = first + i;
-            return true;
-        }
-    return false;
-}
-static bool check_ranges(const struct conf_strs *list, const char *what, const char *const *names,
-                         int64_t first, int64_t min, int64_t max, struct err *err) {
-    for (size_t i = 0; i < list->n; i++) {
-        struct str rest = list->v[i], from = {NULL, 0};
-        int64_t a = 0, b = 0;
-        bool ok = str_next(&rest, ':', &from) &&
-                  (word_in(from, names, first, &a) || str_to_i64(from, &a));
-        if (ok && rest.n)
-            ok = word_in(rest, names, first, &b) || str_to_i64(rest, &b);
-        else
-            b = a;
-        bool same_side = (a < 0) == (b < 0);
-        bool zero_day = !names && min < 0 && (a == 0 || b == 0);
-        if (!ok || zero_day || a < min || a > max || b < min || b > max || (same_side && a > b))
-            return err_set(err, ERR_BAD_INPUT, "%s: \"%.*s\" is no such range", what,
-                           STR_FMT(list->v[i]));
-    }
-    return true;
+    return interval_check_times(object, err);
 }
 static bool check_spec(void *object, struct arena *a, struct err *err) {
-    (void)a;
-    static const char *const days[] = {"sunday",   "monday", "tuesday",  "wednesday",
-                                       "thursday", "friday", "saturday", NULL};
-    static const char *const months[] = {"january",  "february", "march",  "april",     "may",
-                                         "june",     "july",     "august", "september", "october",
-                                         "november", "december", NULL};
-    const struct notify_time_spec_conf *s = object;
-    return check_ranges(&s->weekdays, "weekdays", days, 0, 0, 6, err) &&
-           check_ranges(&s->days_of_month, "days_of_month", NULL, 0, -31, 31, err) &&
-           check_ranges(&s->months, "months", months, 1, 1, 12, err) &&
-           check_ranges(&s->years, "years", NULL, 0, 1970, 9999, err);
+    return interval_check_spec(object, a, err);
 }
 static const struct conf_option range_options[] = {
     {.name = "start_time",
@@ -665,6 +614,10 @@ bool notify_conf_check(void *conf, struct arena *a, struct err *err) {
     if (c->route->matchers.n || c->route->match.n || c->route->match_re.n)
         return err_set_at(err, ERR_BAD_INPUT, c->route->at.line, c->route->at.column,
                           "the root route takes everything: it must not have matchers");
+    if (c->route->mute_time_intervals.n || c->route->active_time_intervals.n)
+        return err_set_at(err, ERR_BAD_INPUT, c->route->at.line, c->route->at.column,
+                          "the root route must not have mute_time_intervals or "
+                          "active_time_intervals: put them on a route below it");
     return check_tree(c, c->route, 0, err);
 }
 

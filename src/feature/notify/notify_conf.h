@@ -7,8 +7,8 @@
 
 #include "model/conf.h"
 
-#define NOTIFY_RECEIVERS_MAX 64 /* each has its own sender thread, so that none waits for another  \
-                                 */
+/* Each has its own queue, so that none waits for another. */
+#define NOTIFY_RECEIVERS_MAX 64
 #define NOTIFY_ROUTE_DEPTH_MAX 16
 
 enum notify_language { NOTIFY_EN, NOTIFY_JA };

@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "codec/json.h"
+#include "feature/notify/interval.h"
 #include "feature/notify/notify.h"
 #include "feature/notify/notify_match.h"
 #include "model/labels.h"
@@ -17,7 +18,11 @@
 #define NOTIFY_RETRY_AFTER_MAX_MS (3600 * 1000)
 #define NOTIFY_GIVE_UP_MS (24 * 3600 * INT64_C(1000)) /* news of yesterday is no news */
 #define NOTIFY_UNREACHABLE_MS 30000                   /* then another receiver is told */
-#define NOTIFY_FOLD_MIN 5      /* this many waiting for one Slack channel become one digest */
+#define NOTIFY_FOLD_MIN 5          /* this many waiting for one Slack channel become one digest */
+#define NOTIFY_FOLD_WEBHOOK_MIN 20 /* for a webhook, whose reader minds less */
+#define NOTIFY_THROTTLED_MS                                                                        \
+    60000 /* as NOTIFY_UNREACHABLE_MS, of a receiver that only asks to wait */
+#define NOTIFY_PASS_ON_EVERY_MS 5000
 #define NOTIFY_ALERTS_MAX 1000 /* in one notification; the rest is counted */
 #define NOTIFY_TITLE_BYTES 240
 #define NOTIFY_SIGNALS_BATCH 1000
@@ -37,11 +42,17 @@ struct dest {
     /* running state, moved over on reload */
     bool in_flight, maybe_waiting, complained;
     int64_t next_mono_ms;     /* pace */
+    int64_t passed_mono_ms;   /* when what waits was last passed on to another receiver */
     int64_t hold_until_ms;    /* wall: backoff, Retry-After; tests pass */
     int64_t failing_since_ms; /* wall; 0: the last attempt was fine */
     uint32_t failures;        /* in a row */
 };
 
+struct quiet_cache {
+    int64_t minute; /* of the answer, since the epoch; 0: none yet */
+    bool quiet;
+    struct interval_quiet is;
+};
 struct route {
     struct notify_matchers matchers;
     struct str id;       /* the path of matchers down to here: part of a group's key */
@@ -49,6 +60,8 @@ struct route {
     struct conf_strs group_by;
     bool group_all, go_on;
     int64_t wait_ms, interval_ms, repeat_ms;
+    struct interval_set times;
+    struct quiet_cache *quiet; /* many groups ask in the same minute */
     struct route *child, *sibling;
 };
 struct inhibit {
@@ -62,6 +75,8 @@ struct setup { /* one configuration */
     struct route *root;
     struct inhibit *inhibits;
     size_t n_inhibits;
+    struct interval *intervals;
+    size_t n_intervals;
 };
 
 struct alert_rec {
@@ -78,10 +93,12 @@ struct ngroup {
     const struct route *route;
     struct labels *labels;
     int64_t due_ms, told_ms; /* told_ms 0: nothing was told yet */
-    int64_t sequence;
-    struct map told;    /* keys of alerts told as firing */
-    struct map members; /* key -> struct alert_rec * */
-    bool dirty;         /* to be written in this transaction */
+    int64_t
+        sequence; /* of messages, part of their keys; begins at the time of the group's making */
+    uint64_t muted_hash; /* of what was last noted as muted */
+    struct map told;     /* keys of alerts told as firing */
+    struct map members;  /* key -> struct alert_rec * */
+    bool dirty;          /* to be written in this transaction */
 };
 
 struct mail { /* what came of a request */
@@ -135,6 +152,7 @@ int64_t router_next_due(const struct notify *n); /* wall ms; INT64_MAX: none */
  */
 struct outbox_new {
     struct str key, receiver, kind, title, body;
+    struct str muted; /* n > 0: why it is not to be sent; kept for people to see */
 };
 bool outbox_put(struct state_tx *tx, const struct outbox_new *o, int64_t now_ms,
                 struct err *err) MUST_USE;
@@ -144,6 +162,9 @@ struct outbox_row {
 };
 bool outbox_head(struct notify *n, const struct dest *d, struct arena *a, struct outbox_row *out,
                  bool *out_found, struct err *err) MUST_USE;
+bool outbox_pass_on(struct notify *n, const struct dest *d, struct str to, int64_t now_ms,
+                    struct err *err) MUST_USE;
+/* fold.c */
 bool outbox_fold(struct notify *n, const struct dest *d, int64_t now_ms, struct err *err) MUST_USE;
 enum outcome { OUTCOME_SENT, OUTCOME_LATER, OUTCOME_FAILED };
 struct outbox_mark {
@@ -168,6 +189,10 @@ int64_t sender_next_due_ms(struct notify *n,
 struct mailbox *mailbox_new(void);
 void mailbox_unref(struct mailbox *b);
 
+/* retry_after.c: PURE. How long to wait, in ms, at most NOTIFY_RETRY_AFTER_MAX_MS; -1: the header
+ * is absent or nonsense. date: the answer's Date header. */
+int64_t retry_after_ms(struct str value, struct str date, int64_t now_ms);
+
 /* message.c, slack.c: PURE */
 void message_key(char out[KEY_BYTES + 1], struct str text);
 struct message_alert {
@@ -178,6 +203,7 @@ struct message_alert {
 void message_body(struct buf *out, const struct message_alert *v, size_t n, struct str receiver,
                   struct str group_key, struct labels group_labels, struct str external_url);
 void message_title(char out[NOTIFY_TITLE_BYTES], const struct message_alert *v, size_t n);
+void message_copy(struct jsonw *w, const struct jsonr *v);
 void message_webhook(struct buf *out, struct str body, int64_t max_alerts);
 struct slack_look {
     enum notify_language language;

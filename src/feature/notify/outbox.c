@@ -10,9 +10,11 @@
 bool outbox_put(struct state_tx *tx, const struct outbox_new *o, int64_t now_ms, struct err *err) {
     return state_exec(
         tx, err,
-        "INSERT INTO outbox(key,receiver,kind,title,body,state,created_ms,next_attempt_ms) "
-        "VALUES(?,?,?,?,?,'waiting',?,?) ON CONFLICT(key) DO NOTHING",
-        "sssssii", o->key, o->receiver, o->kind, o->title, o->body, now_ms, now_ms);
+        "INSERT INTO outbox(key,receiver,kind,title,body,state,created_ms,next_attempt_ms,"
+        "last_error) VALUES(?,?,?,?,?,?,?,?,nullif(?,'')) ON CONFLICT(key) DO NOTHING",
+        "ssssssiis", o->key, o->receiver, o->kind, o->title, o->body,
+        o->muted.n ? STR("muted") : STR("waiting"), now_ms, o->muted.n ? (int64_t)0 : now_ms,
+        o->muted);
 }
 
 bool outbox_head(struct notify *n, const struct dest *d, struct arena *a, struct outbox_row *out,
@@ -50,59 +52,37 @@ bool outbox_head(struct notify *n, const struct dest *d, struct arena *a, struct
     return true;
 }
 
-/* Many waiting for one channel become one message; they stay as rows that point to it. */
-bool outbox_fold(struct notify *n, const struct dest *d, int64_t now_ms, struct err *err) {
+/* While a receiver stays away, what waits for it goes to another one too, once each; never further
+ * than one step. What the receiver gets when it is back, it gets all the same. */
+bool outbox_pass_on(struct notify *n, const struct dest *d, struct str to, int64_t now_ms,
+                    struct err *err) {
+    static const char which[] =
+        " FROM outbox o WHERE receiver=? AND state IN ('waiting','sending') AND kind<>'test' AND "
+        "key NOT LIKE 'passed/%' AND key NOT LIKE 'fails/%' AND NOT EXISTS(SELECT 1 FROM outbox p "
+        "WHERE p.key='passed/'||o.key)";
+    char sql[640];
+    struct err e = {0};
+    int64_t waiting = 0;
+    (void)snprintf(sql, sizeof(sql), "SELECT count(*)%s", which);
     struct state_tx *tx = state_begin(n->opt.state, err);
     if (!tx)
         return false;
-    struct buf body = BUF_INIT;
-    struct jsonw w = JSONW_INIT(&body);
-    struct err e = {0};
-    int64_t count = 0, first = 0, last = 0;
-    struct state_rows *r = state_query(tx, &e,
-                                       "SELECT id,kind,title FROM outbox WHERE receiver=? AND "
-                                       "state='waiting' AND kind<>'test' AND "
-                                       "key NOT LIKE 'digest/%' ORDER BY id",
-                                       "s", d->id);
-    jsonw_object(&w);
-    jsonw_karray(&w, "digest");
-    while (r && state_next(r, &e)) {
-        last = state_int(r, 0);
-        first = first ? first : last;
-        jsonw_object(&w);
-        jsonw_kstr(&w, "kind", state_str(r, 1));
-        jsonw_kstr(&w, "title", state_str(r, 2));
-        jsonw_end(&w);
-        count++;
-    }
+    struct state_rows *r = state_query(tx, &e, sql, "s", d->id);
+    if (r && state_next(r, &e))
+        waiting = state_int(r, 0);
     state_rows_free(r);
-    jsonw_end(&w);
-    jsonw_end(&w);
-    bool ok = r && e.code == ERR_OK;
-    if (!ok || count < NOTIFY_FOLD_MIN) {
+    if (e.code || waiting == 0) {
         state_rollback(tx);
-        buf_deinit(&body);
-        if (!ok && err)
+        if (e.code && err)
             *err = e;
-        return ok;
+        return e.code == ERR_OK;
     }
-    char key[200], title[80];
-    (void)snprintf(key, sizeof(key), "digest/%lld-%lld/%.*s", (long long)first, (long long)last,
-                   (int)(d->id.n > 128 ? 128 : d->id.n), d->id.p);
-    (void)snprintf(title, sizeof(title), "%lld notifications in one message", (long long)count);
-    struct outbox_new o = {str_from(key), d->id, STR("alert"), str_from(title), buf_view(&body)};
-    ok = buf_ok(&body) && outbox_put(tx, &o, now_ms, &e);
-    int64_t id = state_last_id(tx);
-    ok = ok && state_exec(tx, &e,
-                          "UPDATE outbox SET state='folded', folded_into=? WHERE receiver=? AND "
-                          "state='waiting' AND kind<>'test' "
-                          "AND key NOT LIKE 'digest/%' AND id<=? AND id<>?",
-                          "isii", id, d->id, last, id);
-    buf_deinit(&body);
-    if (!ok) {
+    (void)snprintf(sql, sizeof(sql),
+                   "INSERT INTO outbox(key,receiver,kind,title,body,state,created_ms,"
+                   "next_attempt_ms) SELECT 'passed/'||key,?,kind,title,body,'waiting',?,?%s",
+                   which);
+    if (!state_exec(tx, err, sql, "siis", to, now_ms, now_ms, d->id)) {
         state_rollback(tx);
-        if (err)
-            *err = e;
         return false;
     }
     return state_commit(tx, err);
@@ -129,8 +109,11 @@ static bool tell_other(struct state_tx *tx, const struct outbox_mark *m, struct 
     struct message_alert v = {&a, true};
     message_body(&body, &v, 1, m->fallback_to, str_from(a.key), ls, (struct str){NULL, 0});
     (void)snprintf(key, sizeof(key), "fails/%lld", (long long)m->id);
-    struct outbox_new o = {str_from(key), m->fallback_to, STR("alert"), buf_view(&title),
-                           buf_view(&body)};
+    struct outbox_new o = {.key = str_from(key),
+                           .receiver = m->fallback_to,
+                           .kind = STR("alert"),
+                           .title = buf_view(&title),
+                           .body = buf_view(&body)};
     bool ok = (buf_ok(&body) && buf_ok(&title)) || err_set(err, ERR_INTERNAL, "out of memory");
     ok = ok && (!m->complain || outbox_put(tx, &o, m->at_ms, err));
     if (ok && m->pass_on) /* what it should have told goes along; never further than one step */
@@ -223,9 +206,10 @@ bool outbox_prune(struct notify *n, int64_t now_ms, struct err *err) {
     struct state_tx *tx = state_begin(n->opt.state, err);
     if (!tx)
         return false;
-    if (!state_exec(tx, err,
-                    "DELETE FROM outbox WHERE state IN ('delivered','failed') AND created_ms<?",
-                    "i", now_ms - KEEP_SENT_MS) ||
+    if (!state_exec(
+            tx, err,
+            "DELETE FROM outbox WHERE state IN ('delivered','failed','muted') AND created_ms<?",
+            "i", now_ms - KEEP_SENT_MS) ||
         !state_exec(tx, err, "DELETE FROM signals WHERE consumed_ms IS NOT NULL AND at_ms<?", "i",
                     now_ms - KEEP_SIGNALS_MS)) {
         state_rollback(tx);

@@ -15,7 +15,7 @@ struct accepted {
     int64_t at_ms;
 };
 struct planned {
-    char path[64], body[64], retry_after[16];
+    char path[64], body[64], retry_after[40];
     int left, status;
 };
 struct receiver_double {

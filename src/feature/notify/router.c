@@ -1,5 +1,6 @@
 /* Signals to groups to outbox. Memory mirrors notify_alerts and notify_groups; when a transaction
  * fails, memory is thrown away and read again, so that it never knows more than the disk. */
+#include "base/hash.h"
 #include "base/log.h"
 #include "feature/notify/notify_int.h"
 
@@ -66,6 +67,9 @@ static struct ngroup *group_of(struct notify *n, const struct route *r, struct l
             g->route = r;
             g->labels = labels_dup(labels_builder_view(&b));
             g->due_ms = INT64_MAX;
+            /* Keys of messages hold it: a group that comes again must not repeat those of the last
+             * one, which are in the outbox still. */
+            g->sequence = clock_wall_ms(n->opt.clock);
             if (!g->labels || !map_put(&n->groups, str_from(key), g, NULL)) {
                 group_free(g);
                 g = NULL;
@@ -415,8 +419,8 @@ static int by_start(const void *pa, const void *pb) {
 }
 
 static bool put_messages(struct notify *n, struct state_tx *tx, struct ngroup *g,
-                         const struct message_alert *v, size_t count, int64_t now_ms,
-                         struct err *err) {
+                         const struct message_alert *v, size_t count, struct str muted,
+                         int64_t now_ms, struct err *err) {
     bool firing = count && v[0].firing, ok = true;
     char title[NOTIFY_TITLE_BYTES];
     message_title(title, v, count);
@@ -428,14 +432,16 @@ static bool put_messages(struct notify *n, struct state_tx *tx, struct ngroup *g
             continue;
         struct buf body = BUF_INIT;
         char key[KEY_BYTES + 192];
-        (void)snprintf(key, sizeof(key), "%s/%lld/%.*s", g->key, (long long)g->sequence,
+        (void)snprintf(key, sizeof(key), "%s/%lld%s%.0llx/%.*s", g->key, (long long)g->sequence,
+                       muted.n ? "/muted/" : "", muted.n ? (unsigned long long)g->muted_hash : 0ULL,
                        (int)(d->id.n > 128 ? 128 : d->id.n), d->id.p);
         message_body(&body, v, count, d->receiver, str_from(g->key), *g->labels, n->opt.public_url);
-        struct outbox_new o = {str_from(key), d->id, firing ? STR("alert") : STR("resolved"),
-                               str_from(title), buf_view(&body)};
+        struct outbox_new o = {
+            str_from(key),   d->id,           firing ? STR("alert") : STR("resolved"),
+            str_from(title), buf_view(&body), muted};
         ok = (buf_ok(&body) || err_set(err, ERR_INTERNAL, "out of memory writing a message")) &&
              outbox_put(tx, &o, now_ms, err);
-        d->maybe_waiting = true;
+        d->maybe_waiting |= muted.n == 0;
         buf_deinit(&body);
     }
     return ok;
@@ -448,15 +454,16 @@ static bool somebody(const struct notify *n, const struct ngroup *g) {
     return false;
 }
 
-/* Members that are over leave the group; an alert that no group holds is forgotten. */
-static bool drop_resolved(struct notify *n, struct state_tx *tx, struct ngroup *g,
+/* Members that are over leave the group (all, or those that nobody was told of); an alert that no
+ * group holds is forgotten. */
+static bool drop_resolved(struct notify *n, struct state_tx *tx, struct ngroup *g, bool all,
                           struct err *err) {
     struct map_entry *next;
     bool ok = true;
     for (struct map_entry *e = map_next(&g->members, NULL); ok && e; e = next) {
         next = map_next(&g->members, e);
         struct alert_rec *a = e->value;
-        if (a->firing)
+        if (a->firing || (!all && map_get(&g->told, e->key)))
             continue;
         (void)map_del(&g->members, e->key);
         if (--a->refs == 0) {
@@ -475,7 +482,7 @@ static bool tell(struct notify *n, struct state_tx *tx, struct ngroup *g, struct
         return true;
     qsort(v, count, sizeof(*v), by_start);
     g->sequence++;
-    if (!put_messages(n, tx, g, v, count, now_ms, err))
+    if (!put_messages(n, tx, g, v, count, (struct str){NULL, 0}, now_ms, err))
         return false;
     map_deinit(&g->told);
     for (size_t i = 0; i < count; i++)
@@ -483,6 +490,56 @@ static bool tell(struct notify *n, struct state_tx *tx, struct ngroup *g, struct
             return err_set(err, ERR_INTERNAL, "out of memory");
     g->told_ms = now_ms;
     return true;
+}
+
+/* ---- quiet times ---- */
+
+static const struct interval_quiet *quiet(const struct route *r, int64_t now_ms) {
+    if (r->times.n_mute + r->times.n_active == 0)
+        return NULL;
+    struct quiet_cache *c = r->quiet;
+    if (c->minute != now_ms / 60000) {
+        c->minute = now_ms / 60000;
+        c->quiet = interval_quiet(&r->times, now_ms, &c->is);
+    }
+    return c->quiet ? &c->is : NULL;
+}
+
+static uint64_t hash_of(const struct message_alert *v, size_t n) {
+    uint64_t h = 1;
+    for (size_t i = 0; i < n; i++)
+        h ^= hash_bytes_seed(v[i].a->key, KEY_BYTES, v[i].firing ? 2 : 1);
+    return h;
+}
+
+/* What would be told now is kept as rows that are not sent, so that people see what was held back;
+ * each set of alerts once. What nobody was told of and is over is forgotten; what was told before
+ * the quiet time and is over is told after it. */
+static bool hold_back(struct notify *n, struct state_tx *tx, struct ngroup *g,
+                      struct message_alert *v, size_t count, const struct interval_quiet *q,
+                      int64_t now_ms, struct err *err) {
+    uint64_t h = hash_of(v, count);
+    if (h == g->muted_hash)
+        return true;
+    g->muted_hash = h;
+    qsort(v, count, sizeof(*v), by_start);
+    struct buf why = BUF_INIT, until = BUF_INIT;
+    time_format_rfc3339(&until, q->until_ms);
+    buf_printf(&why,
+               q->inactive ? "muted: active time interval \"%.*s\" does not hold%s%s"
+                           : "muted by time interval \"%.*s\"%s%s",
+               STR_FMT(q->why), q->until_is_known ? " until " : "",
+               q->until_is_known && until.p ? until.p : "");
+    bool ok = buf_ok(&why) || err_set(err, ERR_INTERNAL, "out of memory");
+    ok = ok && put_messages(n, tx, g, v, count, buf_view(&why), now_ms, err);
+    if (ok) {
+        char title[NOTIFY_TITLE_BYTES];
+        message_title(title, v, count);
+        log_info("notify", "%s: %zu alerts %.*s", title, count, STR_FMT(buf_view(&why)));
+    }
+    buf_deinit(&why);
+    buf_deinit(&until);
+    return ok;
 }
 
 static bool flush(struct notify *n, struct state_tx *tx, struct ngroup *g, int64_t now_ms,
@@ -508,7 +565,10 @@ static bool flush(struct notify *n, struct state_tx *tx, struct ngroup *g, int64
         v[count++] = (struct message_alert){a, a->firing};
         changed |= a->firing != told;
     }
-    bool ok = tell(n, tx, g, v, count, changed, now_ms, err) && drop_resolved(n, tx, g, err);
+    const struct interval_quiet *q = count ? quiet(g->route, now_ms) : NULL;
+    bool ok = q ? !changed || hold_back(n, tx, g, v, count, q, now_ms, err)
+                : tell(n, tx, g, v, count, changed, now_ms, err);
+    ok = ok && drop_resolved(n, tx, g, q == NULL, err);
     free(v);
     if (!ok)
         return false;
@@ -520,6 +580,11 @@ static bool flush(struct notify *n, struct state_tx *tx, struct ngroup *g, int64
     }
     int64_t repeat = (g->told_ms ? g->told_ms : now_ms) + g->route->repeat_ms,
             soon = now_ms + g->route->interval_ms;
+    if (q) {
+        g->due_ms = q->until_ms;
+        return save_group(tx, g, err);
+    }
+    g->muted_hash = 0;
     g->due_ms = waiting && soon < repeat ? soon : repeat > now_ms ? repeat : soon;
     return save_group(tx, g, err);
 }

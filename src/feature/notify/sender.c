@@ -36,17 +36,10 @@ void mailbox_unref(struct mailbox *b) {
 }
 
 struct flight {
+    const struct clock *clock;
     struct mailbox *box;
     struct mail *mail;
 };
-
-static int64_t retry_after(const struct http_reply *r) {
-    struct str v = http_reply_header(r, "retry-after");
-    uint64_t s;
-    if (!v.n || !str_to_u64(str_trim(v), &s))
-        return -1; /* a date, or nonsense: our own backoff */
-    return s > NOTIFY_RETRY_AFTER_MAX_MS / 1000 ? NOTIFY_RETRY_AFTER_MAX_MS : (int64_t)s * 1000;
-}
 
 static void on_reply(void *arg, struct http_reply *r) /* on the client's thread */
 {
@@ -55,7 +48,10 @@ static void on_reply(void *arg, struct http_reply *r) /* on the client's thread 
     m->status = r->status;
     m->err = r->err;
     m->duration_ms = (int64_t)(r->total_s * 1000);
-    m->retry_after_ms = r->status ? retry_after(r) : -1;
+    struct str retry = http_reply_header(r, "retry-after");
+    m->retry_after_ms = r->status && retry.n ? retry_after_ms(retry, http_reply_header(r, "date"),
+                                                              clock_wall_ms(f->clock))
+                                             : -1;
     (void)snprintf(m->reply, sizeof(m->reply), "%.*s", (int)(r->body.n < 180 ? r->body.n : 180),
                    r->body.p ? r->body.p : "");
     mutex_lock(&f->box->lock);
@@ -134,7 +130,7 @@ static bool start(struct notify *n, struct dest *d, const struct outbox_row *row
     } else {
         (void)snprintf(m->dest, sizeof(m->dest), "%.*s", STR_FMT(d->id));
         m->outbox_id = row->id;
-        *f = (struct flight){n->box, m};
+        *f = (struct flight){n->opt.clock, n->box, m};
         mutex_lock(&n->box->lock);
         n->box->refs++;
         n->box->pending++;
@@ -173,7 +169,8 @@ static bool pass_dest(struct notify *n, struct dest *d, int64_t now_ms, struct e
     struct arena a = ARENA_INIT;
     struct outbox_row row;
     bool found = false;
-    bool ok = d->kind != DEST_SLACK || outbox_fold(n, d, now_ms, err);
+    /* While it fails its rows stay single: each goes to another receiver as it is. */
+    bool ok = d->complained || outbox_fold(n, d, now_ms, err);
     ok = ok && outbox_head(n, d, &a, &row, &found, err);
     if (ok && !found)
         d->maybe_waiting = false;
@@ -193,9 +190,44 @@ static bool pass_dest(struct notify *n, struct dest *d, int64_t now_ms, struct e
     return ok;
 }
 
+static struct str other_dest(struct notify *n, const struct dest *d) {
+    struct dest *any = NULL;
+    for (size_t i = 0; i < n->setup->n_dests; i++) {
+        struct dest *o = &n->setup->dests[i];
+        if (str_eq(o->receiver, d->receiver))
+            continue;
+        if (d->fallback.n && str_eq(o->receiver, d->fallback))
+            return o->id;
+        if (!any || (any->failing_since_ms && !o->failing_since_ms))
+            any = o;
+    }
+    return any ? any->id : (struct str){NULL, 0};
+}
+
+/* What came while a receiver does not answer must not wait behind the message that is retried. */
+static void pass_on(struct notify *n, struct dest *d, int64_t now_ms, int64_t mono) {
+    if (!d->complained || !d->failing_since_ms || !d->maybe_waiting ||
+        (d->passed_mono_ms && mono - d->passed_mono_ms < NOTIFY_PASS_ON_EVERY_MS))
+        return;
+    struct err e = {0};
+    struct str to = other_dest(n, d);
+    d->passed_mono_ms = mono;
+    if (!to.n)
+        return;
+    if (!outbox_pass_on(n, d, to, now_ms, &e))
+        log_warn("notify", "receiver %.*s: passing on: %s", STR_FMT(d->id), e.message);
+    struct dest *other = setup_dest(n->setup, to);
+    if (other)
+        other->maybe_waiting = true;
+}
+
 size_t sender_pass(struct notify *n) {
     size_t started = 0;
     int64_t now_ms = clock_wall_ms(n->opt.clock), mono = clock_mono_ms(n->opt.clock);
+    for (size_t i = 0; i < n->setup->n_dests; i++) {
+        struct dest *d = &n->setup->dests[i];
+        pass_on(n, d, now_ms, mono);
+    }
     for (size_t i = 0; i < n->setup->n_dests; i++) {
         struct dest *d = &n->setup->dests[i];
         if (d->in_flight || !d->maybe_waiting || d->next_mono_ms > mono)
@@ -281,20 +313,6 @@ static int64_t backoff_ms(uint32_t failures) {
     return ms * 3 / 4 + (int64_t)(random_u64() % (uint64_t)(ms / 2 + 1)); /* 0.75 to 1.25 of it */
 }
 
-static struct str other_dest(struct notify *n, const struct dest *d) {
-    struct dest *any = NULL;
-    for (size_t i = 0; i < n->setup->n_dests; i++) {
-        struct dest *o = &n->setup->dests[i];
-        if (str_eq(o->receiver, d->receiver))
-            continue;
-        if (d->fallback.n && str_eq(o->receiver, d->fallback))
-            return o->id;
-        if (!any || (any->failing_since_ms && !o->failing_since_ms))
-            any = o;
-    }
-    return any ? any->id : (struct str){NULL, 0};
-}
-
 static void note_dest(struct notify *n, struct dest *d, const struct mail *m,
                       struct outbox_mark *mark, bool test) {
     d->in_flight = false;
@@ -311,11 +329,13 @@ static void note_dest(struct notify *n, struct dest *d, const struct mail *m,
         d->failures++;
         int64_t wait = m->retry_after_ms >= 0 ? m->retry_after_ms : backoff_ms(d->failures);
         d->hold_until_ms = mark->next_ms = mark->at_ms + wait;
-        if (!d->failing_since_ms && m->status != 429)
+        if (!d->failing_since_ms)
             d->failing_since_ms = mark->at_ms;
     }
-    bool late = mark->outcome == OUTCOME_LATER && d->failing_since_ms &&
-                mark->at_ms - d->failing_since_ms >= NOTIFY_UNREACHABLE_MS;
+    int64_t patience = m->status == 429 ? NOTIFY_THROTTLED_MS : NOTIFY_UNREACHABLE_MS;
+    bool late =
+        mark->outcome == OUTCOME_LATER && d->failing_since_ms &&
+        (mark->at_ms - d->failing_since_ms >= patience || m->retry_after_ms > NOTIFY_THROTTLED_MS);
     if (test || (mark->outcome == OUTCOME_LATER && !late))
         return;
     mark->pass_on = true;

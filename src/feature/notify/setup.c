@@ -105,6 +105,20 @@ static struct str path_id(struct arena *a, const struct route *parent, const str
     return id;
 }
 
+static bool times_of(struct setup *s, const struct conf_strs *names, const struct interval ***out,
+                     size_t *out_n, struct err *err) {
+    *out = ARENA_ARRAY(&s->arena, const struct interval *, names->n + 1);
+    if (!*out)
+        return arena_err(&s->arena, err);
+    for (size_t i = 0; i < names->n; i++)
+        for (size_t k = 0; k < s->n_intervals; k++)
+            if (str_eq(s->intervals[k].name, names->v[i])) {
+                (*out)[(*out_n)++] = &s->intervals[k];
+                break;
+            }
+    return true;
+}
+
 static struct route *compile(struct setup *s, const struct notify_route_conf *c,
                              const struct route *parent, unsigned depth, struct err *err) {
     struct route *r = ARENA_NEW(&s->arena, struct route);
@@ -131,6 +145,14 @@ static struct route *compile(struct setup *s, const struct notify_route_conf *c,
         r->group_all = parent->group_all;
     }
     r->id = path_id(&s->arena, parent, r);
+    r->quiet = ARENA_NEW(&s->arena, struct quiet_cache);
+    if (!r->quiet) {
+        arena_err(&s->arena, err);
+        return NULL;
+    }
+    if (!times_of(s, &c->mute_time_intervals, &r->times.mute, &r->times.n_mute, err) ||
+        !times_of(s, &c->active_time_intervals, &r->times.active, &r->times.n_active, err))
+        return NULL;
     const struct notify_route_conf *sub = c->routes.v;
     struct route **tail = &r->child;
     for (size_t i = 0; i < c->routes.n; i++) {
@@ -175,6 +197,17 @@ static bool inhibits(struct setup *s, const struct notify_conf *conf, struct err
     return true;
 }
 
+static bool intervals(struct setup *s, const struct notify_conf *conf, struct err *err) {
+    const struct notify_time_interval_conf *c = conf->time_intervals.v;
+    s->intervals = ARENA_ARRAY(&s->arena, struct interval, conf->time_intervals.n + 1);
+    if (!s->intervals)
+        return arena_err(&s->arena, err);
+    for (size_t i = 0; i < conf->time_intervals.n; i++)
+        if (!interval_compile(&c[i], &s->arena, &s->intervals[s->n_intervals++], err))
+            return false;
+    return true;
+}
+
 struct setup *setup_new(struct notify *n, const struct notify_conf *conf, struct err *err) {
     struct setup *s = calloc(1, sizeof(*s));
     if (!s) {
@@ -188,7 +221,7 @@ struct setup *setup_new(struct notify *n, const struct notify_conf *conf, struct
     s->dests = ARENA_ARRAY(&s->arena, struct dest, max);
     bool ok = s->dests || arena_err(&s->arena, err);
     ok = ok && (!conf || declared(s, conf, err)) && added(s, n, err) &&
-         (!conf || inhibits(s, conf, err));
+         (!conf || (inhibits(s, conf, err) && intervals(s, conf, err)));
     if (ok)
         s->root =
             conf && conf->route ? compile(s, conf->route, NULL, 0, err) : default_route(s, err);
@@ -214,6 +247,8 @@ void setup_free(struct setup *s) {
         notify_matchers_free(&s->inhibits[i].source);
         notify_matchers_free(&s->inhibits[i].target);
     }
+    for (size_t i = 0; i < s->n_intervals; i++)
+        interval_free(&s->intervals[i]);
     arena_deinit(&s->arena);
     free(s);
 }
