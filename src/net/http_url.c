@@ -137,7 +137,7 @@ static bool walk(const char *pattern, struct str path, size_t nth, struct str *o
         if (str_eq(pat, STR("*"))) {
             if (nth == 0)
                 *out = path;
-            return true;
+            return nth == 0 || nth == SIZE_MAX; /* it is one part, the last */
         }
         bool more_want = part_next(&pat, &want), more_have = part_next(&path, &have);
         if (want.n && want.p[0] == ':') {
