@@ -1,11 +1,12 @@
 # hinomi_room(NAME [DIR dir] [LINK targets...] [PKG pkg-config modules...] [LIBS raw libraries...]
-#             [TEST_LINK targets...] [TEST_LIBS ...] [EXCLUDE files...])
+#             [TEST_LINK targets...] [TEST_LIBS ...] [TESTLIB files...] [EXCLUDE files...])
 #
 # One static library from the *.c of a folder (and its sub-folders), linked with the rooms that it may
 # use. x_test.c becomes a cmocka executable and a ctest of the same name, x_fuzz.c a libFuzzer
-# executable, x_bench.c a benchmark. Helpers shared by the tests of a room are named x_testlib.c.
+# executable, x_bench.c a benchmark. Helpers shared by the tests of a room are named x_testlib.c; those
+# of a room above are named in TESTLIB.
 function(hinomi_room NAME)
-  cmake_parse_arguments(R "" "DIR" "LINK;PKG;LIBS;TEST_LINK;TEST_PKG;TEST_LIBS;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(R "" "DIR" "LINK;PKG;LIBS;TEST_LINK;TEST_PKG;TEST_LIBS;TESTLIB;EXCLUDE" ${ARGN})
   if(NOT R_DIR)
     set(R_DIR ${NAME})
   endif()
@@ -35,6 +36,7 @@ function(hinomi_room NAME)
 
   set(testlib ${all})
   list(FILTER testlib INCLUDE REGEX "_testlib\\.c$")
+  list(APPEND testlib ${R_TESTLIB})
   if(HINOMI_TESTS)
     hinomi_programs("${all}" test "${NAME};${R_TEST_LINK}" "cmocka;${R_TEST_LIBS}" "${testlib}")
   endif()

@@ -26,6 +26,7 @@ void api_error(struct http_req *r, struct http_res *res, int status, const char 
 bool api_missing(struct http_req *r, struct http_res *res, const char *what) {
     struct str m = arena_printf(r->arena, "%s is not running here", what);
     api_error(r, res, 503, "unavailable", m.p ? m.p : "not running here", NULL);
+    http_res_header(r, res, "Retry-After", STR("5"));
     return true;
 }
 

@@ -43,32 +43,30 @@ void ops_reload(void *self, struct http_req *r, struct http_res *res) {
         http_res_error(r, res, &err);
 }
 
-static void metric(struct buf *b, const char *name, const char *kind, const char *help, double v) {
-    buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n%s ", name, help, name, kind, name);
-    buf_f64_g(b, v);
-    buf_putc(b, '\n');
+/* ---- /metrics ---- */
+
+struct page {
+    struct buf *b;
+    bool openmetrics; /* there a counter's family is named without the samples' _total */
+};
+
+static void metric(struct page *p, const char *name, const char *kind, const char *help, double v) {
+    struct str family = str_from(name);
+    if (p->openmetrics && strcmp(kind, "counter") == 0 && str_ends(family, STR("_total")))
+        family = str_sub(family, 0, family.n - 6);
+    buf_printf(p->b, "# HELP %.*s %s\n# TYPE %.*s %s\n%s ", STR_FMT(family), help, STR_FMT(family),
+               kind, name);
+    buf_f64_g(p->b, v);
+    buf_putc(p->b, '\n');
 }
 
-static void metric_known(struct buf *b, const char *name, const char *kind, const char *help,
+static void metric_known(struct page *p, const char *name, const char *kind, const char *help,
                          int64_t v, double scale) {
     if (v != OVERVIEW_UNKNOWN)
-        metric(b, name, kind, help, (double)v * scale);
+        metric(p, name, kind, help, (double)v * scale);
 }
 
-void ops_metrics(void *self, struct http_req *r, struct http_res *res) {
-    struct api *api = self;
-    struct buf *b = &res->body;
-    http_res_header(r, res, "Content-Type", STR("text/plain; version=0.0.4; charset=utf-8"));
-    buf_printf(b,
-               "# HELP hinomi_build_info Constant 1, labelled with version and revision.\n# TYPE "
-               "hinomi_build_info gauge\n"
-               "hinomi_build_info{version=\"" HINOMI_VERSION "\",revision=\"%s\"} 1\n",
-               api->d.revision ? api->d.revision : "");
-    for (int i = 0; i < STAT_COUNT; i++) {
-        const struct stat_info *s = stats_info((enum stat_id)i);
-        metric(b, s->name, s->kind, s->help,
-               (double)atomic_load_explicit(&stat_values[i], memory_order_relaxed));
-    }
+static void put_process(struct page *b) {
     struct process_facts p;
     process_facts_read(&p);
     metric(b, "process_cpu_seconds_total", "counter",
@@ -83,4 +81,44 @@ void ops_metrics(void *self, struct http_req *r, struct http_res *res) {
     metric_known(b, "process_threads", "gauge", "Number of threads.", p.threads, 1);
     metric_known(b, "process_start_time_seconds", "gauge",
                  "Start time of the process since unix epoch in seconds.", p.start_ms, 1e-3);
+}
+
+/* Whether the scraper names OpenMetrics as something that it takes (q=0: it does not). */
+static bool wants_openmetrics(const struct http_req *r) {
+    struct str rest = http_req_header(r, "accept"), item, part;
+    while (str_next(&rest, ',', &item)) {
+        double q = 1;
+        (void)str_next(&item, ';', &part);
+        bool named = str_eq_nocase(str_trim(part), STR("application/openmetrics-text"));
+        while (named && str_next(&item, ';', &part)) {
+            part = str_trim(part);
+            if (str_starts(part, STR("q=")) && !str_to_f64(str_from_offset(part, 2), &q))
+                q = 0;
+        }
+        if (named && q > 0)
+            return true;
+    }
+    return false;
+}
+
+void ops_metrics(void *self, struct http_req *r, struct http_res *res) {
+    struct api *api = self;
+    struct page p = {&res->body, wants_openmetrics(r)};
+    http_res_header(r, res, "Content-Type",
+                    p.openmetrics
+                        ? STR("application/openmetrics-text; version=1.0.0; charset=utf-8")
+                        : STR("text/plain; version=0.0.4; charset=utf-8"));
+    buf_printf(p.b,
+               "# HELP hinomi_build_info Constant 1, labelled with version and revision.\n# TYPE "
+               "hinomi_build_info gauge\n"
+               "hinomi_build_info{version=\"" HINOMI_VERSION "\",revision=\"%s\"} 1\n",
+               api->d.revision ? api->d.revision : "");
+    for (int i = 0; i < STAT_COUNT; i++) {
+        const struct stat_info *s = stats_info((enum stat_id)i);
+        metric(&p, s->name, s->kind, s->help,
+               (double)atomic_load_explicit(&stat_values[i], memory_order_relaxed));
+    }
+    put_process(&p);
+    if (p.openmetrics)
+        buf_putz(p.b, "# EOF\n");
 }
