@@ -356,6 +356,35 @@ static void put_accepted(struct jsonw *w, const struct api_accepted *v) {
     jsonw_end(w);
 }
 
+/* scheme://host[:port][/...]: with a host, and without a password that everyone would see on the
+ * screen. */
+static bool scrape_url_ok(struct str url)
+{
+    struct str rest = url;
+    if (url.n > 2048 || !(str_starts(url, STR("http://")) || str_starts(url, STR("https://"))))
+        return false;
+    for (size_t i = 0; i < url.n; i++)
+        if ((unsigned char)url.p[i] <= ' ' || (unsigned char)url.p[i] == 0x7f)
+            return false;
+    rest = str_from_offset(url, str_find(url, STR("://")) + 3);
+    size_t end = 0;
+    while (end < rest.n && rest.p[end] && !strchr("/?#", rest.p[end]))
+        end++;
+    struct str host = str_sub(rest, 0, end), port;
+    uint64_t number;
+    if (host.n == 0 || host.p[0] == ':' || str_find_char(host, '@') != SIZE_MAX)
+        return false;
+    size_t colon = host.p[0] == '[' ? str_find_char(host, ']') : 0;
+    if (colon == SIZE_MAX)
+        return false;
+    rest = str_from_offset(host, colon);
+    colon = str_find_char(rest, ':');
+    if (colon == SIZE_MAX)
+        return true;
+    port = str_from_offset(rest, colon + 1);
+    return str_to_u64(port, &number) && number > 0 && number <= 65535;
+}
+
 void hinomi_offer_accept(void *self, struct http_req *r, struct http_res *res) {
     struct api *api = self;
     struct err err = {0};
@@ -368,11 +397,10 @@ void hinomi_offer_accept(void *self, struct http_req *r, struct http_res *res) {
     if (doc) {
         struct str url = jsonr_get_str(jsonr_root(doc), "url"),
                    job = jsonr_get_str(jsonr_root(doc), "job");
-        if (url.n == 0 || url.n > 2048 || job.n == 0 || job.n > 128 ||
-            (!str_starts(url, STR("http://")) && !str_starts(url, STR("https://"))))
+        if (!scrape_url_ok(url) || job.n == 0 || job.n > 128)
             (void)err_set(&err, ERR_BAD_INPUT,
-                          "expected \"url\" (http:// or https://, at most 2048 bytes) and \"job\" "
-                          "(1 to 128 bytes)");
+                          "expected \"url\" (http:// or https://, a host, no user name, at most 2048 "
+                          "bytes) and \"job\" (1 to 128 bytes)");
         else if (api->d.app.accepted_add(api->d.app.self, url, job, door_actor(r).name, r->arena,
                                          out, &err)) {
             door_audit(api, r, "scrape.accept", url, job);

@@ -308,6 +308,14 @@ static void explain_openmetrics(struct run *r) {
     }
 }
 
+/* An accepted offer names any address that this server can reach, and its failure is shown to every
+ * viewer: what stood on the page is not for their eyes. */
+static void hide_page(struct run *r) {
+    char *quote = r->job->accepted_id.n ? strstr(r->err.message, ": \"") : NULL;
+    if (quote)
+        *quote = '\0';
+}
+
 struct outcome {
     struct scrape_report report;
     struct write_result written;
@@ -329,6 +337,7 @@ static void scrape(struct run *r, struct scrape_scratch *s, struct outcome *out)
                                                    s, &out->report.counts, &r->err);
     if (!out->report.up) {
         STAT_ADD(hinomi_scrape_failures_total, 1);
+        hide_page(r);
         explain_openmetrics(r);
         out->report.counts = (struct scrape_counts){.scraped = 0};
         ok = scrape_cache_fail(r->t->cache, r->ts_ms, s, &err);

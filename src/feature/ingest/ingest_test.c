@@ -322,6 +322,14 @@ static void test_accepted_and_failed_writes(void **state) {
     mutex_unlock(&r.sink.lock);
     size_t before = times(&r, series);
     T_WAIT(times(&r, series) > before);
+    /* whoever accepts an address does not get to read what is there */
+    t_peer_page(&r.peer, 200, NULL, NULL, STR("root:x:0{\n"));
+    T_WAIT(ingest_targets(r.g, &a, &v, &n, &r.err) && v[0].last_error.n &&
+           strstr(v[0].last_error.p, "line 1 column"));
+    assert_null(strstr(v[0].last_error.p, "root"));
+    t_peer_page(&r.peer, 200, NULL, NULL, STR("a 1\n"));
+    before = times(&r, series);
+    T_WAIT(times(&r, series) > before);
     /* the file scrapes the same URL: the accepted one steps back, and returns when the file lets go
      */
     struct arena a2 = ARENA_INIT;
