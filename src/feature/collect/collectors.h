@@ -12,12 +12,16 @@
     X(vmstat)                                                                  \
     X(pressure)                                                                \
     X(diskstats)                                                               \
+    X(diskinfo)                                                                \
     X(netdev)                                                                  \
+    X(netclass)                                                                \
     X(netstat)                                                                 \
     X(sockstat)                                                                \
     X(softnet)                                                                 \
     X(filesystem)                                                              \
     X(processes)                                                               \
+    X(cgroups)                                                                 \
+    X(systemd)                                                                 \
     X(listeners)                                                               \
     X(swap)                                                                    \
     X(kernel)                                                                  \
@@ -28,5 +32,7 @@
 #define X(name) extern const struct collector name##_collector;
 COLLECTORS(X)
 #undef X
+
+extern const char diskstats_default_exclude[]; /* pattern of disk names: partitions, loops, RAM disks */
 
 #endif

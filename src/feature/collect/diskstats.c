@@ -21,7 +21,7 @@ struct diskstats {
     struct regex *exclude;
 };
 
-static const char default_exclude[] = "(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\\d+n\\d+p)\\d+";
+const char diskstats_default_exclude[] = "(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\\d+n\\d+p)\\d+";
 static const char *const labels[] = {"device"};
 static const struct emit_metric metrics[FIELDS_MAX] = {
     {"node_disk_reads_completed_total", METRIC_COUNTER, "The total number of reads completed successfully."},
@@ -54,7 +54,7 @@ static bool init(void *self, struct collect_env *env, struct err *err)
     struct diskstats *d = self;
     struct str pattern = env->config->disk_devices_exclude;
     if (pattern.n == 0)
-        pattern = str_from(default_exclude);
+        pattern = str_from(diskstats_default_exclude);
     d->exclude = regex_new(pattern, true, err);
     d->disks.max = DEVICES_MAX;
     d->table = emit_table(env->emit, &group);
