@@ -164,6 +164,10 @@ static bool user_create(struct api *api, struct http_req *r, struct http_res *re
     if (!account_role_from_name(jsonr_get_str(body, "role"), &role) || role == ACCOUNT_ROLE_NONE)
         return err_set(err, ERR_BAD_INPUT, "\"role\" must be viewer, editor or admin");
     struct str name = jsonr_get_str(body, "name");
+    /* With the first account the open door closes behind whoever stands in it. */
+    if (role != ACCOUNT_ROLE_ADMIN && door_users(api) == 0)
+        return err_set(err, ERR_CONFLICT,
+                       "the first account must have the role admin: nobody could make more");
     if (!account_user_create(api->d.account, name, jsonr_get_str(body, "password"), role, &by, &id,
                              err))
         return false;

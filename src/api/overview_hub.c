@@ -7,7 +7,9 @@
 
 #include <stdlib.h>
 
-enum { STREAMS_MAX = 256, KEEP_ALIVE_MS = 15000 };
+/* A stream was let in once; after STREAM_LIFE_MS its page has to ask again, so that a session or
+ * token that has ended does not go on watching. */
+enum { STREAMS_MAX = 256, KEEP_ALIVE_MS = 15000, STREAM_LIFE_MS = 5 * 60 * 1000 };
 
 struct overview_hub {
     struct api *api;
@@ -16,6 +18,7 @@ struct overview_hub {
     struct cond wake;
     bool stopping, started;
     struct http_stream *streams[STREAMS_MAX];
+    int64_t opened_ms[STREAMS_MAX]; /* monotonic */
     size_t n_streams;
     struct buf sections[SECTION_COUNT]; /* as last sent */
     struct buf scratch, frame;
@@ -71,11 +74,15 @@ static void put_frame(const struct overview_hub *h, const bool *changed, int64_t
 
 static void send_all(struct overview_hub *h, struct str frame) {
     size_t kept = 0;
+    int64_t now = clock_mono_ms(h->api->d.clock);
     for (size_t i = 0; i < h->n_streams; i++) {
-        if (http_stream_send_raw(h->streams[i], frame))
+        if (http_stream_send_raw(h->streams[i], frame) &&
+            now - h->opened_ms[i] < STREAM_LIFE_MS) {
+            h->opened_ms[kept] = h->opened_ms[i];
             h->streams[kept++] = h->streams[i];
-        else
+        } else {
             http_stream_unref(h->streams[i]);
+        }
     }
     h->n_streams = kept;
 }
@@ -199,6 +206,7 @@ void hinomi_overview_stream(void *self, struct http_req *r, struct http_res *res
             (void)http_stream_send_raw(s, buf_view(&h->frame));
             if (h->n_streams == 0)
                 h->sent_ms = clock_mono_ms(api->d.clock);
+            h->opened_ms[h->n_streams] = clock_mono_ms(api->d.clock);
             h->streams[h->n_streams++] = s;
             cond_signal(&h->wake);
         } else {

@@ -312,6 +312,16 @@ def test_sessions_are_made_here_and_end():
             wait_until(lambda: request(h.port, "GET", "/api/hinomi/users", headers={"Cookie": jar}).status == 401, 20, "the session's end")
 
 
+def test_the_first_account_is_an_admin():
+    with Hinomi(QUIET) as h:
+        user = {"name": "eve", "role": "viewer", "password": "correct horse battery"}
+        assert h.post("/api/hinomi/users", user).status == 409
+        assert h.get("/api/hinomi/users").json()["users"] == [], "nobody locked themselves out"
+        assert h.post("/api/hinomi/users", {**user, "name": "ada", "role": "admin"}).status == 201
+        assert h.get("/api/hinomi/users").status == 401, "and the door is closed"
+        assert h.post("/api/hinomi/users", {**user, "name": "eve2", "role": "admin"}).status == 401
+
+
 def test_guessing_passwords_is_slow_and_bounded():
     with Hinomi(ACCOUNTS) as h:
         user_add(h, "ada", "admin", "staple battery horse")

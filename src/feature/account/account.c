@@ -4,6 +4,7 @@
 #include "feature/account/account_int.h"
 #include "os/random.h"
 
+#include <arpa/inet.h>
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -265,14 +266,24 @@ void account_int_cache_drop(struct account *ac) {
 enum { BY_BOTH, BY_PEER, BY_NAME, BY_COUNT };
 static const uint32_t failures_max[BY_COUNT] = {5, 20, 100};
 
+/* One customer's line has a /64 of IPv6 addresses: they count as one. */
+static struct str network_of(struct str peer, unsigned char v6[16]) {
+    char z[64] = {0};
+    if (peer.n == 0 || peer.n >= sizeof(z))
+        return peer;
+    memcpy(z, peer.p, peer.n);
+    return inet_pton(AF_INET6, z, v6) == 1 ? str_make((const char *)v6, 8) : peer;
+}
+
 static void throttle_keys(struct str name, struct str peer, uint64_t out[BY_COUNT]) {
+    unsigned char v6[16];
     uint64_t n = UINT64_C(0xcbf29ce484222325);
     for (size_t i = 0; i < name.n && i < ACCOUNT_NAME_BYTES_MAX;
          i++) { /* names are compared without case */
         unsigned char c = (unsigned char)name.p[i];
         n = (n ^ (c >= 'A' && c <= 'Z' ? c + 32u : c)) * UINT64_C(0x100000001b3);
     }
-    uint64_t p = hash_str(peer);
+    uint64_t p = hash_str(network_of(peer, v6));
     out[BY_BOTH] = hash_mix(hash_mix(n, p), 1) | 1;
     out[BY_PEER] = hash_mix(p, 2) | 1;
     out[BY_NAME] = hash_mix(n, 3) | 1;

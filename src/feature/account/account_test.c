@@ -165,6 +165,14 @@ static void logins_are_throttled(void **state) {
         FAILS(f, login(f, name, "guess", "7.7.7.7", secret), ERR_UNAUTHENTICATED);
     }
     FAILS(f, login(f, "mika", "correct horse", "7.7.7.7", secret), ERR_LIMITED);
+    for (int i = 0; i < 20; i++) { /* one line, many addresses */
+        char name[16], peer[32];
+        (void)snprintf(name, sizeof(name), "user%d", i);
+        (void)snprintf(peer, sizeof(peer), "2001:db8:0:7::%x", i + 1);
+        FAILS(f, login(f, name, "guess", peer, secret), ERR_UNAUTHENTICATED);
+    }
+    FAILS(f, login(f, "mika", "correct horse", "2001:db8:0:7:1:2:3:4", secret), ERR_LIMITED);
+    OK(f, login(f, "mika", "correct horse", "2001:db8:0:8::1", secret));
 }
 
 static void first_user_only_once(void **state) {

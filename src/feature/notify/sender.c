@@ -382,8 +382,11 @@ static void collect_one(struct notify *n, const struct mail *m) {
     if (mark.outcome == OUTCOME_LATER && now_ms - created_ms > NOTIFY_GIVE_UP_MS)
         mark.outcome = OUTCOME_FAILED;
     if (mark.outcome != OUTCOME_SENT && m->status)
+        /* The address of a receiver that was added in the screen may be any that hinomi can reach:
+         * what answers there is not shown to whoever reads the outbox. */
         (void)snprintf(error, sizeof(error), "HTTP %d: %s%s%s", m->status, plain_words(d, m),
-                       m->reply[0] ? ": " : "", m->reply);
+                       d && d->declared && m->reply[0] ? ": " : "",
+                       d && d->declared ? m->reply : "");
     else if (mark.outcome != OUTCOME_SENT)
         (void)snprintf(error, sizeof(error), "%s", m->err.message);
     struct str text = str_from(error);
