@@ -27,6 +27,7 @@ struct parse {
     struct arena *a;
     struct conf_diags *diags;
     const char *file;
+    struct str text; /* the whole file */
     struct map anchors;
     struct frame *stack; /* LIMIT_YAML_DEPTH of them */
     size_t depth, n_nodes;
@@ -163,6 +164,50 @@ static bool token_text(struct parse *p, struct fy_token *t, struct str *out) {
     return out->p != NULL || no_memory(p);
 }
 
+/* The inside of a single-quoted scalar: '' is ', white space around a line's end goes, one line end
+ * is a space and more are that many less one (YAML 1.2.2, 7.3.2 and 6.5). */
+static void unquote(struct buf *b, struct str s) {
+    for (size_t i = 0; i < s.n;) {
+        size_t end = i, breaks = 0;
+        while (end < s.n && (s.p[end] == ' ' || s.p[end] == '\t'))
+            end++;
+        bool line_end = end < s.n && (s.p[end] == '\n' || s.p[end] == '\r');
+        for (; line_end && end < s.n && strchr(" \t\r\n", s.p[end]); end++)
+            breaks +=
+                s.p[end] == '\n' || (s.p[end] == '\r' && !(end + 1 < s.n && s.p[end + 1] == '\n'));
+        if (line_end) {
+            for (size_t k = 1; k < breaks; k++)
+                buf_putc(b, '\n');
+            if (breaks == 1)
+                buf_putc(b, ' ');
+            i = end;
+            continue;
+        }
+        buf_putc(b, s.p[i]);
+        i += s.p[i] == '\'' ? 2 : 1;
+    }
+}
+
+/* libfyaml 0.7.12 reads two '' beside each other as three quotes, finds its buffer too small, gives
+ * no text and loses memory: such a scalar we read ourselves. *out_done: it was one. */
+static bool doubled_quotes(struct parse *p, struct fy_token *t, struct str *out, bool *out_done) {
+    const struct fy_mark *from = fy_token_start_mark(t), *to = fy_token_end_mark(t);
+    *out_done = false;
+    if (fy_token_scalar_style(t) != FYSS_SINGLE_QUOTED || !from || !to || from->input_pos == 0 ||
+        from->input_pos > to->input_pos || to->input_pos > p->text.n)
+        return true;
+    struct str inside = str_sub(p->text, from->input_pos, to->input_pos - from->input_pos);
+    if (p->text.p[from->input_pos - 1] != '\'' || str_find(inside, STR("''''")) == SIZE_MAX)
+        return true;
+    struct buf b = BUF_INIT;
+    unquote(&b, inside);
+    *out = arena_str(p->a, buf_view(&b));
+    bool ok = buf_ok(&b) && out->p;
+    buf_deinit(&b);
+    *out_done = true;
+    return ok || no_memory(p);
+}
+
 /* Only the core schema's tags: what a value is, its option decides. */
 static bool check_tag(struct parse *p, struct fy_token *tag, const struct fy_mark *m) {
     size_t n_handle = 0, n_suffix = 0;
@@ -183,7 +228,10 @@ static bool on_scalar(struct parse *p, struct fy_event *e, const struct fy_mark 
     enum fy_scalar_style style = fy_token_scalar_style(e->scalar.value);
     struct conf_node *n = new_node(p, CONF_KIND_SCALAR, m);
     struct str anchor = {NULL, 0};
-    if (!n || !check_tag(p, e->scalar.tag, m) || !token_text(p, e->scalar.value, &n->text) ||
+    bool read = false;
+    if (!n || !check_tag(p, e->scalar.tag, m) ||
+        !doubled_quotes(p, e->scalar.value, &n->text, &read) ||
+        (!read && !token_text(p, e->scalar.value, &n->text)) ||
         (e->scalar.anchor && !token_text(p, e->scalar.anchor, &anchor)))
         return false;
     n->quoted = style != FYSS_PLAIN && style != FYSS_ANY;
@@ -371,6 +419,7 @@ struct conf_node *conf_yaml_parse(struct str text, const char *file, struct aren
     struct parse p = {.a = a, .diags = diags, .file = file};
     if (str_starts(text, STR("\xef\xbb\xbf")))
         text = str_from_offset(text, 3);
+    p.text = text;
     if (!check_text(&p, text))
         return NULL;
     p.stack = calloc(LIMIT_YAML_DEPTH, sizeof(*p.stack));

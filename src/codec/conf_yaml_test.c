@@ -490,6 +490,42 @@ static void manual(void **state) {
     buf_deinit(&b);
 }
 
+/* libfyaml 0.7.12 gives no text for quotes beside each other, and leaks; here they are read. */
+static void quotes_beside_each_other(void **state) {
+    struct fixture *f = *state;
+    static const struct {
+        const char *yaml, *want;
+    } cases[] = {
+        {"title: ''''", "'"},
+        {"title: ''''''", "''"},
+        {"title: 'x''''y'", "x''y"},
+        {"{title: '''''a'''''}", "''a''"},
+        {"title: 'a''''  \n\n   b ''c'", "a''\nb 'c"},
+        {"title: 'a''''\n  b'", "a'' b"},
+        {"\xef\xbb\xbftitle: '\xe7\x81\xab'''''", "\xe7\x81\xab''"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (!decode(f, cases[i].yaml))
+            fail_msg("%s: %s", cases[i].yaml, f->text.p);
+        if (!str_eqz(f->demo.title, cases[i].want))
+            fail_msg("%s: <%.*s>", cases[i].yaml, STR_FMT(f->demo.title));
+    }
+    struct buf many = BUF_INIT, want = BUF_INIT;
+    buf_putz(&many, "title: '");
+    for (int i = 0; i < 300; i++) {
+        buf_putz(&many, i % 7 ? "''" : "''x");
+        buf_putz(&want, i % 7 ? "'" : "'x");
+    }
+    buf_putz(&many, "'");
+    if (!decode_str(f, buf_view(&many)))
+        fail_msg("%s", f->text.p);
+    assert_str(f->demo.title, want.p);
+    buf_putz(&many, "\n  words: ["); /* and an error behind it */
+    assert_false(decode_str(f, buf_view(&many)));
+    buf_deinit(&many);
+    buf_deinit(&want);
+}
+
 static void corpus(void **state) {
     struct fixture *f = *state;
     struct arena names = ARENA_INIT;
@@ -527,6 +563,7 @@ int main(void) {
                                        T(encode_and_decode_again),
                                        T(manual),
                                        T(trees_print_as_they_were_written),
+                                       T(quotes_beside_each_other),
                                        T(corpus)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
