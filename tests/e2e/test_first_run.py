@@ -79,7 +79,7 @@ def test_series_equal_real_node_exporter():
                 name = line.split("{")[0].split(" ")[0]
                 labels = line[line.index("{") + 1:line.rindex("}")] if "{" in line else ""
                 # an empty label is no label: a server that scrapes them drops it
-                theirs.setdefault(name, set()).update(p.split("=")[0] for p in labels.split('",') if not p.rstrip('"').endswith("="))
+                theirs.setdefault(name, set()).update(p.split("=")[0] for p in labels.split('",') if p and not p.rstrip('"').endswith("="))
     finally:
         process.stop()
     ours_must = ("node_cpu_seconds_total", "node_memory_", "node_disk_", "node_filesystem_", "node_network_receive_",

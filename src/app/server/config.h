@@ -22,6 +22,7 @@ struct config_server {
 struct config_series {
     int64_t retention_ms, accept_window_ms;
     uint64_t retention_bytes;
+    int64_t series_per_source_max, series_per_metric_max;
 };
 struct config_store {
     struct config_series series;

@@ -114,6 +114,30 @@ static const struct conf_option series_options[] = {
              "back-filling and tests.",
      .help_ja = "どれだけ過去のサンプルまで受け付けるか（未来は 10 分）。unlimited "
                 "は後からの投入と試験用。"},
+    {.name = "series_per_source_max",
+     .type = CONF_INT,
+     .offset = AT(config_series, series_per_source_max),
+     .def = "200000",
+     .min = 1,
+     .max = 100000000,
+     .reload_ignored = true,
+     .help = "The most series that one source (a scrape target, a sender) may have; new ones past "
+             "it are refused by name.",
+     .help_ja = "1 "
+                "つの送り元（スクレイプ対象や送信者）が持てる系列数。超えた新しい系列は名前を挙げて"
+                "断る。"},
+    {.name = "series_per_metric_max",
+     .type = CONF_INT,
+     .offset = AT(config_series, series_per_metric_max),
+     .def = "50000",
+     .min = 1,
+     .max = 100000000,
+     .reload_ignored = true,
+     .help = "The most series of one metric from one source; the refusal names the metric and the "
+             "label with the most values.",
+     .help_ja =
+         "1 つの送り元の 1 "
+         "つのメトリクスが持てる系列数。断るときはメトリクスと、値の種類が最も多いラベルを示す。"},
 };
 static const struct conf_table series_table = {.name = "store.series",
                                                .help = "Numbers over time.",

@@ -31,6 +31,29 @@ static void print_diags(const struct conf_diags *diags) {
 
 /* ---- what may listen where ---- */
 
+/* A message must lead back here even when nobody set server.public_url: the address that is
+ * listened on, or this host's name where that is every address. */
+static void decide_links(struct server *s, struct str host, uint16_t port) {
+    const struct config_server *c = &s->config->root.server;
+    char name[256] = "";
+    if (c->public_url.n) {
+        struct str url = c->public_url;
+        while (url.n && url.p[url.n - 1] == '/')
+            url.n--;
+        (void)snprintf(s->links, sizeof(s->links), "%.*s", STR_FMT(url));
+        return;
+    }
+    bool every = host.n == 0 || str_eqz(host, "0.0.0.0") || str_eqz(host, "::");
+    if (every && gethostname(name, sizeof(name) - 1) == 0)
+        host = str_from(name);
+    if (port == 0 || host.n == 0)
+        return;
+    bool v6 = str_find_char(host, ':') != SIZE_MAX;
+    (void)snprintf(s->links, sizeof(s->links), "%s://%s%.*s%s:%u",
+                   c->tls_cert_file.n ? "https" : "http", v6 ? "[" : "", STR_FMT(host),
+                   v6 ? "]" : "", port);
+}
+
 static bool decide_doors(struct server *s, struct err *err) {
     const struct config_server *c = &s->config->root.server;
     struct str host;
@@ -39,6 +62,7 @@ static bool decide_doors(struct server *s, struct err *err) {
     if (!config_parse_listen(listen, &host, &port, err))
         return err_prefix(err, s->opt.listen ? "--listen" : "server.listen");
     (void)snprintf(s->listen, sizeof(s->listen), "%.*s", STR_FMT(listen));
+    decide_links(s, host, port);
     s->loopback = config_host_is_loopback(host);
     s->accounts_required = !s->loopback || (c->require_accounts && !s->opt.no_auth);
     if (s->loopback)
@@ -78,6 +102,8 @@ static bool open_stores(struct server *s, struct err *err) {
         .retention_ms = c->retention_ms,
         .retention_bytes = c->retention_bytes,
         .accept_past_ms = c->accept_window_ms,
+        .series_per_source_max = (uint32_t)c->series_per_source_max,
+        .series_per_metric_max = (uint32_t)c->series_per_metric_max,
         .clock = s->clock,
     };
     const char *state = arena_printf(&a, "%s/state.db", s->opt.data_dir).p;
@@ -131,7 +157,7 @@ static bool make_rules(struct server *s, struct err *err) {
         .reader = series_reader(s->series),
         .sink = series_sink(s->series),
         .clock = s->clock,
-        .external_url = c->server.public_url,
+        .external_url = str_from(s->links),
         .external_labels = c->global.ingest.external_labels,
         .evaluation_interval_ms = c->global.ingest.evaluation_interval_ms,
         .query_offset_ms = c->global.ingest.rule_query_offset_ms,
@@ -148,7 +174,7 @@ static bool make_notify(struct server *s, struct err *err) {
     struct notify_options o = {.state = s->state,
                                .http = s->http_client,
                                .clock = s->clock,
-                               .public_url = s->config->root.server.public_url};
+                               .public_url = str_from(s->links)};
     s->notify = notify_new(&o, err);
     return s->notify && notify_reload(s->notify, &s->config->root.notify, err);
 }

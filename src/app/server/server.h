@@ -23,6 +23,8 @@ struct server {
     const struct clock *clock;
     int64_t started_ms;
     char listen[300]; /* "127.0.0.1:11900", with the port that was taken */
+    char links[340];  /* where links in messages go: server.public_url, else made of listen; "" when
+                         any free port was asked for */
     bool loopback;
     bool accounts_required; /* off loopback, or server.require_accounts */
     int lock_fd;

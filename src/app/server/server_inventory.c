@@ -1,5 +1,6 @@
 /* The inventory is fed with what collectors, targets, agents and series show. */
 #include "app/server/server.h"
+#include "base/log.h"
 
 enum {
     OBSERVE_EVERY_S = 10,
@@ -60,6 +61,9 @@ static void observe_agents(struct server *s, struct arena *a) {
     struct agent_info *v;
     size_t n;
     struct err err;
+    err_reset(&err);
+    if (!agent_server_report(s->agents, &err))
+        log_warn("agent", "whether agents are there could not be written: %s", err.message);
     err_reset(&err);
     if (!agent_server_list(s->agents, a, &v, &n, &err))
         return;
