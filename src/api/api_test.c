@@ -1,10 +1,11 @@
 /* What clients see: shapes of answers and errors, the Prometheus API's parameters, remote_write,
  * the screen's files, the overview's stream. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "api/api_int.h"
 #include "api/api_testlib.h"

@@ -1,10 +1,11 @@
 /* Walks the route table: every route has its rule, the rule is enforced, and docs/openapi.yaml says
  * the same. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "api/api_int.h"
 #include "api/api_testlib.h"
