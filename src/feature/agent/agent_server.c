@@ -32,6 +32,7 @@ struct agent_server {
     struct clock clock;
     struct mutex lock;
     struct map by_id, by_hash; /* struct known *; by_hash borrows its key from it */
+    int64_t opened_ms;
 };
 
 /* ---- secrets ---- */
@@ -137,6 +138,7 @@ struct agent_server *agent_server_open(const struct agent_server_options *opt, s
     }
     s->opt = *opt;
     s->clock = *opt->clock;
+    s->opened_ms = clock_wall_ms(&s->clock);
     s->by_hash.borrow_keys = true;
     mutex_init(&s->lock);
     if (!load(s, err)) {
@@ -501,6 +503,72 @@ bool agent_server_list(struct agent_server *s, struct arena *a, struct agent_inf
     return true;
 }
 
+/* ---- whether they are there ---- */
+
+static bool write_up(struct agent_server *s, const struct batch_row *rows, size_t n, struct err *err)
+{
+    struct batch b = {.kind = SOURCE_SELF, .source = STR("agents"), .rows = rows, .n = n};
+    struct write_result w = {0};
+    return n == 0 || sink_write(&s->opt.sink, &b, &w, err);
+}
+
+static bool up_row(struct arena *a, struct str host, int64_t ts_ms, double value, struct batch_row *out)
+{
+    struct label *l = ARENA_ARRAY(a, struct label, 3);
+    struct str copy = arena_str(a, host);
+    if (!l || !copy.p)
+        return false;
+    l[0] = (struct label){STR(LABEL_NAME), STR("up")};
+    l[1] = (struct label){STR("instance"), copy};
+    l[2] = (struct label){STR("job"), STR("hinomi-agent")};
+    *out = (struct batch_row){{l, 3}, ts_ms, value};
+    return true;
+}
+
+/* Of several agents of one name (enrolled again) the one heard last speaks for the host. */
+static size_t same_host(const struct batch_row *rows, size_t n, struct str host)
+{
+    size_t i = 0;
+    while (i < n && !str_eq(rows[i].labels.l[1].value, host))
+        i++;
+    return i;
+}
+
+bool agent_server_report(struct agent_server *s, struct err *err)
+{
+    struct arena a = ARENA_INIT_MAX((size_t)16 << 20);
+    int64_t now = clock_wall_ms(&s->clock);
+    size_t n = 0;
+    mutex_lock(&s->lock);
+    struct batch_row *rows = ARENA_ARRAY(&a, struct batch_row, (size_t)s->by_id.n_live + 1);
+    for (struct map_entry *e = rows ? map_next(&s->by_id, NULL) : NULL; e; e = map_next(&s->by_id, e)) {
+        const struct known *k = e->value;
+        bool heard = now - k->last_seen_ms <= AGENT_STALE_MS;
+        if (!k->last_seen_ms || (!heard && now - s->opened_ms <= AGENT_STALE_MS))
+            continue;
+        size_t i = same_host(rows, n, str_from(k->host));
+        if (i < n)
+            rows[i].value = rows[i].value > 0 || heard ? 1 : 0;
+        else if (up_row(&a, str_from(k->host), now, heard ? 1 : 0, &rows[n]))
+            n++;
+    }
+    mutex_unlock(&s->lock);
+    bool ok = a.failed ? arena_err(&a, err) : write_up(s, rows, n, err);
+    arena_deinit(&a);
+    return ok;
+}
+
+/* Its last word, so that a deleted agent does not ring for minutes. */
+static void bury(struct agent_server *s, const char *host)
+{
+    struct arena a = ARENA_INIT_MAX(65536);
+    struct batch_row row;
+    struct err err = {0};
+    if (up_row(&a, str_from(host), clock_wall_ms(&s->clock), sample_stale(), &row) && !write_up(s, &row, 1, &err))
+        log_warn("agent", "%s", err.message);
+    arena_deinit(&a);
+}
+
 bool agent_server_delete(struct agent_server *s, struct str id, struct err *err)
 {
     struct state_tx *tx = state_begin(s->opt.state, err);
@@ -515,8 +583,10 @@ bool agent_server_delete(struct agent_server *s, struct str id, struct err *err)
     if (!state_commit(tx, err))
         return false;
     mutex_lock(&s->lock);
+    char host[NAME_BYTES_MAX + 1] = "";
     struct known *k = map_del(&s->by_id, id);
     if (k) {
+        memcpy(host, k->host, sizeof(host));
         (void)map_del(&s->by_hash, str_make((const char *)k->secret_hash, SHA256_BYTES));
         k->deleted = true;
     }
@@ -524,5 +594,7 @@ bool agent_server_delete(struct agent_server *s, struct str id, struct err *err)
     mutex_unlock(&s->lock);
     if (free_now)
         known_free(k);
+    if (host[0])
+        bury(s, host);
     return changes == 1 || err_set(err, ERR_NOT_FOUND, "there is no agent %.*s", STR_FMT(id));
 }

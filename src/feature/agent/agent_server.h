@@ -61,6 +61,11 @@ bool agent_server_write(struct agent_server *s, struct str id, struct str messag
 /* What GET /api/hinomi/agent answers: position, scrape_configs, interval_ms, config_version. */
 bool agent_server_poll(struct agent_server *s, struct str id, struct buf *json, struct err *err) MUST_USE;
 
+/* Writes up{job="hinomi-agent", instance="<host>"} for each agent that has ever been heard of: 1, or 0 when it has been
+ * silent for AGENT_STALE_MS (counted from the opening of this server at the earliest: while the server was away nobody
+ * was silent). To be called every 10 s or so; its own series of the host turn stale by themselves. */
+bool agent_server_report(struct agent_server *s, struct err *err) MUST_USE;
+
 struct agent_info {
     struct str id, host, version, remote_address; /* version, remote_address: NULL when unknown */
     int64_t enrolled_ms, last_seen_ms;            /* last_seen_ms 0: never */

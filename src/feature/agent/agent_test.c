@@ -446,9 +446,54 @@ static void doors(void **state)
     teardown(&w);
 }
 
+static size_t reported(struct world *w, const char *value)
+{
+    struct err err = {0};
+    char sample[160];
+    assert_true(agent_server_report(w->server, &err));
+    snprintf(sample, sizeof(sample), "up{instance=\"web1\", job=\"hinomi-agent\"}@%lld=%s",
+             (long long)clock_wall_ms(&w->clock), value);
+    size_t n = teststore_count(&w->store, sample);
+    clock_manual_advance(&w->manual, DUR_S(1));
+    return n;
+}
+
+static void a_silent_agent_is_down(void **state)
+{
+    (void)state;
+    static struct world w;
+    struct err err = {0};
+    char sample[160];
+    setup(&w);
+    assert_int_equal(reported(&w, "1"), 0); /* enrolled, but never heard of: unknown */
+    produce(&w, 1);
+    int64_t wait;
+    agent_client_step(w.client, &wait);
+    assert_int_equal(reported(&w, "1"), 1);
+    clock_manual_advance(&w.manual, DUR_MS(AGENT_STALE_MS));
+    assert_int_equal(reported(&w, "0"), 1);
+    agent_client_step(w.client, &wait);
+    assert_int_equal(reported(&w, "1"), 1);
+    server_stop(&w);
+    clock_manual_advance(&w.manual, DUR_S(86400));
+    server_start(&w);
+    size_t rows = w.store.rows;
+    assert_int_equal(reported(&w, "0"), 0); /* the server was away, not the agent */
+    assert_int_equal(w.store.rows, rows);
+    clock_manual_advance(&w.manual, DUR_MS(AGENT_STALE_MS));
+    assert_int_equal(reported(&w, "0"), 1);
+    /* a deleted one does not ring on */
+    snprintf(sample, sizeof(sample), "up{instance=\"web1\", job=\"hinomi-agent\"}@%lld=NaN",
+             (long long)clock_wall_ms(&w.clock));
+    assert_true(agent_server_delete(w.server, str_from(w.id), &err));
+    assert_int_equal(teststore_count(&w.store, sample), 1);
+    teardown(&w);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(plain_delivery),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_silent_agent_is_down),
+                                       cmocka_unit_test(plain_delivery),
                                        cmocka_unit_test(lost_answers),
                                        cmocka_unit_test(the_server_dies_after_commit),
                                        cmocka_unit_test(the_agent_dies_between),

@@ -234,6 +234,7 @@ static void version_1(void **state)
     assert_value(w, "container_memory_working_set_bytes" L, 4000);
     assert_value(w, "container_memory_rss" L, 2000);
     assert_value(w, "container_spec_memory_limit_bytes" L, 0);
+    assert_value(w, "up{instance=\"box\", job=\"node\"}", 1);
     assert_value(w, "container_oom_events_total" L, 4);
     assert_value(w, "container_memory_failcnt" L, 9);
     assert_value(w, "container_fs_reads_bytes_total{device=\"254:0\", id=\"/docker/" ID

@@ -13,7 +13,8 @@
 #define INTERVAL_MS_DEFAULT 1000
 #define ALIGN_SLACK_MS 10         /* a tick this late still bears its scheduled timestamp: even deltas pack best */
 #define HOST_NAME_BYTES_MAX 255
-#define GATHER_POLL_MS 250
+#define GATHER_EARLY_ROUNDS 3 /* just after the start, programs of the machine (hinomi too) still open their ports */
+#define GATHER_EARLY_NS ((int64_t)3 * 1000000000)
 
 static const struct collector *const all_collectors[] = {
 #define X(name) &name##_collector,
@@ -32,6 +33,7 @@ struct running {
     int64_t last_ms;       /* last good reading */
     double duration_s;
     int64_t next_gather_ns; /* mono */
+    unsigned gathers;
     bool gathered;
     char detail[256];      /* why it is not ok; "" */
 };
@@ -50,6 +52,8 @@ struct collect {
     struct emit_batch batch;
     struct emit own_emit; /* node_scrape_collector_* */
     struct emit_table *own_table;
+    struct emit up_emit; /* up: as if this host were a target, so that rules and dashboards over up see it */
+    struct emit_table *up_table;
     struct buf buf;
     struct collect_host host;
     struct mutex lock; /* everything that overview shows; held while collectors run */
@@ -91,6 +95,11 @@ static const struct emit_metric own_metrics[] = {
     {"node_scrape_collector_success", METRIC_GAUGE, "Whether the last reading of a collector succeeded."},
 };
 static const struct emit_group own_group = {own_labels, 1, own_metrics, 2, N_COLLECTORS};
+
+static const struct emit_metric up_metrics[] = {
+    {"up", METRIC_GAUGE, "1 if the instance is healthy, i.e. reachable, or 0 if the scrape failed."},
+};
+static const struct emit_group up_group = {NULL, 0, up_metrics, 1, 1};
 
 static uint64_t ticks_of(enum collect_every every, int64_t interval_ms)
 {
@@ -291,6 +300,9 @@ static bool tick(struct collect *c, int64_t ts_ms, struct err *err)
     }
     if (c->ticks % ticks_of(EVERY_15_S, c->interval_ms) == 1 % ticks_of(EVERY_15_S, c->interval_ms))
         report_collectors(c);
+    emit_begin(&c->up_emit);
+    emit_put(emit_item(c->up_table, NULL), 0, 1);
+    emit_end(&c->up_emit);
     add_point(c);
     c->ticks++;
     mutex_unlock(&c->lock);
@@ -303,27 +315,38 @@ static int64_t aligned_ts(const struct collect *c, int64_t now_ms)
     return late <= ALIGN_SLACK_MS ? now_ms - late : now_ms;
 }
 
-static void gather_due(struct collect *c)
+/* Returns when the next one is due (mono, ns). */
+static int64_t gather_due(struct collect *c)
 {
+    int64_t next_ns = INT64_MAX;
     for (size_t i = 0; i < N_COLLECTORS && !c->stopping; i++) {
         struct running *r = &c->run[i];
         int64_t now = c->clock.mono(c->clock.self).ns;
-        if (!r->ready || !r->c->gather || now < r->next_gather_ns)
+        if (!r->ready || !r->c->gather)
             continue;
+        if (now < r->next_gather_ns) {
+            next_ns = r->next_gather_ns < next_ns ? r->next_gather_ns : next_ns;
+            continue;
+        }
         struct err err = {0};
         bool ok = r->c->gather(r->self, &r->env, &err);
-        r->next_gather_ns = now + (int64_t)r->every * c->interval_ms * 1000000;
+        int64_t pause_ns = (int64_t)r->every * c->interval_ms * 1000000;
+        if (r->gathers++ < GATHER_EARLY_ROUNDS && pause_ns > GATHER_EARLY_NS)
+            pause_ns = GATHER_EARLY_NS;
+        r->next_gather_ns = now + pause_ns;
+        next_ns = r->next_gather_ns < next_ns ? r->next_gather_ns : next_ns;
         mutex_lock(&c->lock);
         r->gathered = true;
         if (!ok)
             fail(r, &err);
         mutex_unlock(&c->lock);
     }
+    return next_ns;
 }
 
 bool collect_tick(struct collect *c, struct err *err)
 {
-    gather_due(c);
+    (void)gather_due(c);
     return tick(c, aligned_ts(c, clock_wall_ms(&c->clock)), err);
 }
 
@@ -363,9 +386,11 @@ static void loop_main(void *arg)
 static void slow_main(void *arg)
 {
     struct collect *c = arg;
-    do
-        gather_due(c);
-    while (!wait_stop(c, GATHER_POLL_MS));
+    int64_t wait_ms;
+    do {
+        int64_t next_ns = gather_due(c), left_ns = next_ns - c->clock.mono(c->clock.self).ns;
+        wait_ms = next_ns == INT64_MAX ? 3600000 : left_ns > 0 ? left_ns / 1000000 + 1 : 1;
+    } while (!wait_stop(c, wait_ms));
 }
 
 static char *copy_path(const char *p, const char *def)
@@ -407,6 +432,8 @@ static bool setup(struct collect *c, const struct collect_options *opt, struct e
     c->batch.meta_self = opt->meta_self;
     emit_init(&c->own_emit, &c->batch);
     c->own_table = emit_table(&c->own_emit, &own_group);
+    emit_init(&c->up_emit, &c->batch);
+    c->up_table = emit_table(&c->up_emit, &up_group);
     c->host.boot_ms = c->host.cpus = c->host.memory_bytes = OVERVIEW_UNKNOWN;
     for (size_t i = 0; i < N_COLLECTORS; i++)
         init_collector(c, &c->run[i], all_collectors[i]);
@@ -460,6 +487,7 @@ void collect_free(struct collect *c)
         buf_deinit(&r->env.detail);
     }
     emit_deinit(&c->own_emit);
+    emit_deinit(&c->up_emit);
     emit_batch_deinit(&c->batch);
     buf_deinit(&c->buf);
     mutex_deinit(&c->lock);
