@@ -4,12 +4,6 @@
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-const char *__lsan_default_suppressions(void);
-
-/* libfyaml 0.7 forgets a token on some syntax errors. */
-const char *__lsan_default_suppressions(void) {
-    return "leak:libfyaml";
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     if (n == 0 || n > 65536)

@@ -309,7 +309,7 @@ export interface Token {
   expires_ms: number | null;
 }
 
-export type DeliveryState = "waiting" | "sending" | "delivered" | "failed";
+export type DeliveryState = "waiting" | "sending" | "delivered" | "failed" | "muted";
 export interface Receiver {
   name: string;
   kind: "slack" | "webhook";

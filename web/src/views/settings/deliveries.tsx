@@ -6,7 +6,7 @@ import { useLoad } from "../../lib/hooks";
 import type { Delivery, DeliveryState } from "../../lib/types";
 import type { Level } from "../../lib/verdict";
 
-const LEVELS: Record<DeliveryState, Level> = { delivered: "ok", waiting: "unknown", sending: "unknown", failed: "burning" };
+const LEVELS: Record<DeliveryState, Level> = { delivered: "ok", waiting: "unknown", sending: "unknown", failed: "burning", muted: "unknown" };
 
 export function DeliveryMark({ state }: { state: DeliveryState }): JSX.Element {
   const { t } = useT();
