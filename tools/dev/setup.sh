@@ -13,6 +13,7 @@ PACKAGES_build=(
 PACKAGES_test=(
     libcmocka-dev clang-14 libclang-rt-14-dev llvm-14 clang-format-14 ccache git
     chromium fonts-noto-cjk dpkg-dev prometheus prometheus-node-exporter nginx-light redis-server openssl man-db sqlite3
+    python3-yaml
 )
 PACKAGES_bench=(prometheus victoria-metrics prometheus-node-exporter)
 

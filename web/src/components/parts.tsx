@@ -283,7 +283,7 @@ export function CopyButton({ text, label }: { text: string; label?: string }): J
 export function CodeBlock({ text, label }: { text: string; label: string }): JSX.Element {
   return (
     <div className="code-block">
-      <pre tabIndex={0} aria-label={label}>
+      <pre tabIndex={0} role="region" aria-label={label}>
         <code>{text}</code>
       </pre>
       <CopyButton text={text} />

@@ -67,6 +67,7 @@ export interface OverviewFilesystem {
   read_only: boolean | null;
   days_to_full: number | null;
   days_to_full_reason?: "not_growing" | "too_little_history" | null;
+  error?: string | null;
 }
 export interface OverviewProcess {
   group: string;

@@ -98,6 +98,7 @@ export function Filesystems({ filesystems }: { filesystems: OverviewFilesystem[]
                 <span className="sub">
                   {filesystem.fstype}
                   {filesystem.read_only === true && ` · ${t("fs.read_only")}`}
+                  {filesystem.error && ` · ${filesystem.error}`}
                 </span>
               </th>
               <td>
