@@ -8,7 +8,7 @@ PACKAGES_build=(
     build-essential cmake ninja-build pkg-config python3 ca-certificates npm
     libmicrohttpd-dev libcurl4-gnutls-dev libgnutls28-dev libc-ares-dev
     libzstd-dev zlib1g-dev libdeflate-dev libsnappy-dev libxxhash-dev libroaring-dev libpcre2-dev
-    libfyaml-dev libjansson-dev libsqlite3-dev libsodium-dev libicu-dev
+    libfyaml-dev libjansson-dev libsqlite3-dev libsodium-dev nettle-dev libicu-dev
 )
 PACKAGES_test=(
     libcmocka-dev clang-14 libclang-rt-14-dev llvm-14 clang-format-14 ccache git
@@ -117,9 +117,9 @@ build() {
         echo "dev: configuring $preset"
         mkdir -p build; cmake --preset "$preset" >"build/$preset.log" 2>&1 || { cat "build/$preset.log" >&2; exit 1; }
     fi
-    local todo
-    todo=$(ninja -C "$dir" -n 2>/dev/null | tail -n 1) || true
-    case "$todo" in *"no work to do"*) return 0 ;; esac
-    echo "dev: building $preset"
-    ninja -C "$dir" --quiet
+    # CMake's look for new files is a step of its own; say something only when there is something to build.
+    if ninja -C "$dir" -n 2>/dev/null | grep -qE 'Building|Linking|Generating'; then
+        echo "dev: building $preset"
+    fi
+    ninja -C "$dir" --quiet | { grep -v 'no work to do' || true; }
 }
