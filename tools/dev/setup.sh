@@ -118,7 +118,7 @@ build() {
         mkdir -p build; cmake --preset "$preset" >"build/$preset.log" 2>&1 || { cat "build/$preset.log" >&2; exit 1; }
     fi
     # CMake's look for new files is a step of its own; say something only when there is something to build.
-    if ninja -C "$dir" -n 2>/dev/null | grep -qE 'Building|Linking|Generating'; then
+    if ninja -C "$dir" -n 2>/dev/null | grep -E 'Building|Linking|Generating' >/dev/null; then
         echo "dev: building $preset"
     fi
     ninja -C "$dir" --quiet | { grep -v 'no work to do' || true; }
