@@ -439,7 +439,8 @@ static void render_one(struct jsonw *w, const struct jsonr *alert, enum notify_l
     struct buf b = BUF_INIT;
     where_line(&b, jsonr_get(alert, "labels"), l);
     put_times(&b, alert, l);
-    put_value(&b, jsonr_get_str(alert, "value"), l);
+    if (is_firing(alert))
+        put_value(&b, jsonr_get_str(alert, "value"), l);
     section(w, buf_view(&b));
     buf_reset(&b);
     if (is_firing(alert))
