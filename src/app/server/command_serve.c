@@ -3,11 +3,13 @@
 #include "app/server/commands.h"
 #include "app/server/server.h"
 #include "base/log.h"
+#include "net/http_server.h"
 #include "os/clock.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static void stop_at_once(int signal) {
@@ -75,8 +77,11 @@ int command_serve(const struct cli_args *args) {
     } else {
         log_info("server", "ready after %lld ms; version %s, data in %s",
                  (long long)(clock_mono_ms(clock_system()) - started), HINOMI_VERSION, data);
-        (void)printf("hinomi is at %s://%s\n",
-                     s->first->root.server.tls_cert_file.n ? "https" : "http", s->listen);
+        /* The port that was taken, should port 0 have been asked for. */
+        const char *colon = strrchr(s->listen, ':');
+        (void)printf("hinomi is at %s://%.*s:%u\n",
+                     s->first->root.server.tls_cert_file.n ? "https" : "http",
+                     (int)(colon ? colon - s->listen : 0), s->listen, http_server_port(s->http));
         (void)fflush(stdout);
         wait_for_end(s, &signals);
         log_info("server", "stopping");
