@@ -35,12 +35,15 @@ static bool is_plain(struct str s) {
     return true;
 }
 
-/* Where the password of "scheme://user:password@host" begins and ends; false: there is none. The
- * last '@' before the path counts, as URL parsers have it. */
+/* Where the password of "scheme://user:password@host" begins and ends, or of the same without a
+ * scheme, as proxies are written; false: there is none. The last '@' before the path counts, as URL
+ * parsers have it. */
 static bool url_password(struct str s, size_t *out_from, size_t *out_to) {
     size_t scheme = str_find(s, STR("://")), at = SIZE_MAX, colon = SIZE_MAX;
-    for (size_t i = scheme == SIZE_MAX ? s.n : scheme + 3;
+    for (size_t i = scheme == SIZE_MAX ? 0 : scheme + 3;
          i < s.n && !(s.p[i] && strchr("/?#", s.p[i])); i++) {
+        if (s.p[i] == ' ')
+            return false; /* a sentence */
         if (s.p[i] == '@')
             at = i;
         else if (s.p[i] == ':' && colon == SIZE_MAX)

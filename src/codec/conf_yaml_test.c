@@ -437,7 +437,7 @@ static void what_is_shown_has_no_secrets(void **state) {
     struct fixture *f = *state;
     const char *text =
         "title: http://bob:PW1@proxy.example:8080/a?b=c:d@e\nwords: [\"https://x:P@W2@h\", "
-        "\"http://h:80/@:x\"]\nlabels: {a: \"http://u:PW3@h/\"}\nraw: [{basic_auth: {username: u, "
+        "\"http://h:80/@:x\", \"u:PW7@h:1\", \"write to: me@h\"]\nlabels: {a: \"http://u:PW3@h/\"}\nraw: [{basic_auth: {username: u, "
         "password: PW4}, bearer_token: PW5, token_file: /a/b, proxy_url: \"http://u:PW6@h\"}]\n";
     assert_true(decode(f, text));
     struct buf b = BUF_INIT;
@@ -447,6 +447,7 @@ static void what_is_shown_has_no_secrets(void **state) {
     assert_null(strstr(b.p, "W2"));
     assert_non_null(strstr(b.p, "\"http://bob:<secret>@proxy.example:8080/a?b=c:d@e\""));
     assert_non_null(strstr(b.p, "\"http://h:80/@:x\""));
+    assert_non_null(strstr(b.p, "\"write to: me@h\""));
     assert_non_null(strstr(b.p, "/a/b"));
     buf_reset(&b);
     conf_yaml_encode_node(f->demo.raw, &b); /* for a program, which needs them */

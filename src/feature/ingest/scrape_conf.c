@@ -269,8 +269,7 @@ static bool check_http_sd(void *object, struct arena *a, struct err *err) {
     struct ingest_http_sd *h = object;
     if (!str_starts(h->url, STR("http://")) && !str_starts(h->url, STR("https://")))
         return err_set(err, ERR_BAD_INPUT,
-                       "url of http_sd_configs begins with http:// or https://, not \"%.*s\"",
-                       STR_FMT(h->url));
+                       "url of http_sd_configs: expected one that begins with http:// or https://");
     return check_http(&h->http, a, err);
 }
 
