@@ -26,7 +26,8 @@
 
 struct listener {
     struct seen_entry entry; /* key: "tcp 127.0.0.1:80" */
-    struct socket_entry s;
+    struct socket_entry s, other; /* other: one more socket at the same address */
+    bool alive, has_other;        /* s was listed in this round; other is set */
     char process[PROCESS_BYTES_MAX];
     unsigned unresolved_rounds;
     bool own, probed, metrics;
@@ -156,27 +157,42 @@ static bool has_port(const uint16_t *ports, size_t n, uint16_t port)
 
 static void drop_listener(void *entry) { arena_deinit(&((struct listener *)entry)->cert_arena); }
 
-static void see(struct listeners *l, const struct collect_env *env, const struct socket_entry *s)
+/* The socket behind an address is new: another program, or the same one started again. */
+static void adopt(struct listener *x, const struct collect_env *env, const struct socket_entry *s)
 {
-    char key[128];
-    int n = snprintf(key, sizeof(key), "%s%s %s:%u", s->udp ? "udp" : "tcp", s->v6 ? "6" : "", s->address, s->port);
-    struct listener *x = seen_touch(&l->all, str_make(key, n > 0 ? (size_t)n : 0), sizeof(*x));
-    if (!x || x->s.inode == s->inode)
-        return; /* known, or several workers on one port: the first one stands for all */
-    if (x->kind && x->entry.round == l->all.round && x->process[0] && x->probed && x->s.inode != s->inode)
-        x->probed = false; /* another program, or the same one started again */
     x->s = *s;
     x->kind = "unknown";
     x->tls = s->udp ? KNOWN_NO : KNOWN_UNKNOWN;
     x->own = has_port(env->own_ports, env->n_own_ports, s->port);
     x->unresolved_rounds = 0;
     x->process[0] = '\0';
-    x->metrics = false;
+    x->metrics = x->probed = x->has_cert = false;
+}
+
+/* Several sockets may share an address (SO_REUSEPORT: one a worker). The one that was there stands for all as
+ * long as it lives, or the listener would change at each reading. */
+static void see(struct listeners *l, const struct collect_env *env, const struct socket_entry *s)
+{
+    char key[128];
+    int n = snprintf(key, sizeof(key), "%s%s %s:%u", s->udp ? "udp" : "tcp", s->v6 ? "6" : "", s->address, s->port);
+    struct listener *x = seen_touch(&l->all, str_make(key, n > 0 ? (size_t)n : 0), sizeof(*x));
+    if (!x)
+        return;
+    if (!x->kind)
+        adopt(x, env, s);
+    if (x->s.inode == s->inode) {
+        x->alive = true;
+    } else {
+        x->other = *s;
+        x->has_other = true;
+    }
 }
 
 static bool read_sockets(struct listeners *l, const struct collect_env *env, struct err *err)
 {
     seen_begin(&l->all);
+    for (struct listener *x = seen_next(&l->all, NULL); x; x = seen_next(&l->all, x))
+        x->alive = x->has_other = false;
     for (size_t i = 0; i < 4; i++) {
         struct str text, line;
         bool absent;
@@ -189,6 +205,9 @@ static bool read_sockets(struct listeners *l, const struct collect_env *env, str
         }
     }
     seen_sweep(&l->all);
+    for (struct listener *x = seen_next(&l->all, NULL); x; x = seen_next(&l->all, x))
+        if (!x->alive && x->has_other)
+            adopt(x, env, &x->other);
     return true;
 }
 
