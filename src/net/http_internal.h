@@ -20,6 +20,8 @@
 #define HTTP_DISCARD_BYTES_MAX ((size_t)32 << 20)
 /* All bodies in memory at once; past it new bodies get 503. 64 MiB x several senders must fit. */
 #define HTTP_BODIES_BYTES_MAX ((size_t)1 << 30)
+/* What a body's announced length gets before any of it has come. */
+#define HTTP_BODY_FIRST_BYTES ((size_t)1 << 20)
 /* What one stream may wait for its reader. */
 #define HTTP_STREAM_BACKLOG_BYTES ((size_t)256 << 10)
 #define HTTP_HEADERS_MAX 100

@@ -198,17 +198,21 @@ static enum MHD_Result begin(struct http_ctx *x, struct MHD_Connection *mhd, con
     return MHD_YES;
 }
 
-/* One growth to Content-Length; chunked bodies grow by halves. */
+/* Room for what has come, and for as much of what Content-Length announces as the sender has earned:
+ * four times what it sent, at least a megabyte. An announcement alone must not take the memory that
+ * all bodies share. Chunked bodies grow by halves. */
 static bool body_room(struct http_ctx *x, size_t more) {
     struct http_server *s = x->server;
     size_t before = x->body.cap;
     if (x->body.n + more < before)
         return true;
     uint64_t n = 0;
-    size_t want = more;
-    if (x->body.n == 0 && str_to_u64(http_req_header(&x->req, "content-length"), &n) && n >= more &&
+    size_t want = more, earned = 4 * (x->body.n + more);
+    if (earned < HTTP_BODY_FIRST_BYTES)
+        earned = HTTP_BODY_FIRST_BYTES;
+    if (str_to_u64(http_req_header(&x->req, "content-length"), &n) && n >= x->body.n + more &&
         n <= x->body_cap)
-        want = (size_t)n;
+        want = (n < earned ? (size_t)n : earned) - x->body.n;
     if (x->body.n + more > x->body_cap)
         return err_set(
             &x->refused, ERR_TOO_LARGE,

@@ -131,6 +131,22 @@ def test_a_slow_client_holds_up_nobody():
                 s.close()
 
 
+def test_announced_bodies_take_no_room():
+    with Hinomi(ACCOUNTS) as h:
+        headers = {**remote_write.HEADERS, **token(h, "sender", "write:series")}
+        announced = [socket.create_connection(("127.0.0.1", h.port)) for _ in range(200)]
+        try:
+            for s in announced:  # 3.2 GB announced by nobody in particular, 3 bytes sent
+                s.sendall(b"POST /api/v1/write HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 16000000\r\n\r\nabc")
+            for i in range(10):
+                rows = remote_write.body([({"__name__": "t"}, [(1, int(time.time() * 1000) + i)])])
+                r = request(h.port, "POST", "/api/v1/write", rows, headers)
+                assert r.status == 204, (r.status, r.text)
+        finally:
+            for s in announced:
+                s.close()
+
+
 def test_garbage_on_the_wire():
     with Hinomi(QUIET) as h:
         for blob in (b"\x00" * 1000, b"GET / HTTP/9.9\r\n\r\n", b"GET " + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
