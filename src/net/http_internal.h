@@ -90,6 +90,7 @@ struct http_server {
     uint16_t port;
     char *cert, *key; /* PEM text */
     struct queue queues[HTTP_POOL_COUNT];
+    _Atomic uint64_t refused[HTTP_POOL_COUNT]; /* answered 503 because the queue was full */
     struct thread *threads[HTTP_POOL_COUNT];
     uint32_t n_threads[HTTP_POOL_COUNT];
     struct thread watcher;

@@ -252,6 +252,7 @@ static enum MHD_Result hand_over(struct http_ctx *x, struct MHD_Connection *mhd)
         http_watch_add(x);
     if (!queue_push(&s->queues[pool], x)) {
         http_watch_del(x);
+        atomic_fetch_add(&s->refused[pool], 1);
         (void)err_set(&x->refused, ERR_UNAVAILABLE,
                       "too many requests are waiting (%u); try again shortly",
                       s->opt.queue_max[pool]);
@@ -315,6 +316,8 @@ static void work(struct http_ctx *x) {
     MHD_resume_connection(mhd); /* x may be gone from here on */
 }
 
+static const char *const pool_names[HTTP_POOL_COUNT] = {"http-fast", "http-query", "http-write"};
+
 static void worker_main(void *arg) {
     struct worker w = *(struct worker *)arg;
     free(arg);
@@ -324,7 +327,6 @@ static void worker_main(void *arg) {
 }
 
 static bool workers_start(struct http_server *s, struct err *err) {
-    static const char *const names[HTTP_POOL_COUNT] = {"http-fast", "http-query", "http-write"};
     for (int pool = 0; pool < HTTP_POOL_COUNT; pool++) {
         uint32_t n = s->opt.workers[pool];
         s->threads[pool] = calloc(n, sizeof(struct thread));
@@ -335,7 +337,7 @@ static bool workers_start(struct http_server *s, struct err *err) {
             if (!w)
                 return err_set(err, ERR_INTERNAL, "out of memory for a worker");
             *w = (struct worker){s, (enum http_pool)pool};
-            if (!thread_start(&s->threads[pool][i], names[pool], worker_main, w, err)) {
+            if (!thread_start(&s->threads[pool][i], pool_names[pool], worker_main, w, err)) {
                 free(w);
                 return false;
             }
@@ -508,6 +510,13 @@ struct http_server *http_server_new(const struct http_server_options *opt, struc
 
 uint16_t http_server_port(const struct http_server *s) {
     return s->port;
+}
+
+void http_server_queue(struct http_server *s, enum http_pool pool, struct http_queue_info *out) {
+    *out = (struct http_queue_info){.name = pool_names[pool],
+                                    .length = queue_length(&s->queues[pool]),
+                                    .capacity = s->opt.queue_max[pool],
+                                    .refused = atomic_load(&s->refused[pool])};
 }
 
 static void end_stream(struct http_conn *c) {

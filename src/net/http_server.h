@@ -119,6 +119,12 @@ struct http_server_options {
 struct http_server *http_server_new(const struct http_server_options *opt,
                                     struct err *err) MUST_USE;
 uint16_t http_server_port(const struct http_server *s);
+/* The requests that wait for a worker of a pool, and how many found the queue full (503). */
+struct http_queue_info {
+    const char *name; /* static */
+    uint64_t length, capacity, refused;
+};
+void http_server_queue(struct http_server *s, enum http_pool pool, struct http_queue_info *out);
 /* Stops accepting, lets running requests end for at most `grace`, closes streams, joins threads. */
 void http_server_free(struct http_server *s, dur_t grace);
 

@@ -473,6 +473,10 @@ static void test_full_queue(void **state) {
     assert_true(refused > 0);
     t_receive(fds[refused], false, &a);
     assert_int_equal(a.status, 503);
+    struct http_queue_info info;
+    http_server_queue(f.server, HTTP_POOL_QUERY, &info);
+    assert_int_equal(info.refused, 1);
+    assert_int_equal(info.length, info.capacity);
     assert_true(t_header(&a, "retry-after").p != NULL);
     t_answer_deinit(&a);
     mutex_lock(&f.lock);

@@ -121,6 +121,8 @@ def test_reads():
             holds(h.get(path), path, "get", 200)
             seen += 1
         assert seen > 12, seen
+        queues = {q["name"]: q for q in h.get("/api/hinomi/status").json()["queues"]}
+        assert queues["http-query"]["capacity"] > 0 and queues["http-query"]["length"] == 0, queues
     page.shutdown()
 
 

@@ -256,6 +256,7 @@ static bool make_http(struct server *s, struct err *err) {
         .notify = s->notify,
         .agents = s->agents,
         .inventory = s->inventory,
+        .ingest = s->ingest,
         .more = s->more,
         .n_more = 1,
         .promql_features = c->query.promql.feature_bits,

@@ -60,6 +60,20 @@ static bool do_config_check(void *self, struct str yaml, struct arena *a, struct
     return !a->failed || arena_err(a, err);
 }
 
+static size_t do_queues(void *self, struct api_queue *out, size_t max) {
+    struct server *s = self;
+    size_t n = 0;
+    for (int pool = 0; atomic_load(&s->ready) && pool < HTTP_POOL_COUNT && n < max; pool++) {
+        struct http_queue_info q;
+        http_server_queue(s->http, (enum http_pool)pool, &q);
+        out[n++] = (struct api_queue){.name = str_from(q.name),
+                                      .length = (int64_t)q.length,
+                                      .capacity = (int64_t)q.capacity,
+                                      .dropped = (int64_t)q.refused};
+    }
+    return n;
+}
+
 void server_api_bind(struct server *s, struct api_app *out) {
     *out = (struct api_app){
         .self = s,
@@ -72,5 +86,6 @@ void server_api_bind(struct server *s, struct api_app *out) {
         .accepted_list = server_scrape_accepted,
         .accepted_add = server_scrape_accept,
         .accepted_delete = server_scrape_forget,
+        .queues = do_queues,
     };
 }

@@ -119,6 +119,7 @@ export interface OverviewCertificate {
   not_before_ms: number | null;
   not_after_ms: number | null;
   days_left: number | null;
+  error?: string | null;
 }
 export interface OverviewAlert {
   fingerprint: string;

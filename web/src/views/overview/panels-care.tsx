@@ -153,7 +153,7 @@ export function Certificates({ certificates }: { certificates: OverviewCertifica
               <tr key={`${certificate.address} ${certificate.subject ?? ""}`}>
                 <th scope="row" className="grow">
                   <span className="ellipsis" title={certificate.names.join(", ")}>{certificate.subject ?? certificate.names[0] ?? certificate.address}</span>
-                  <span className="sub">{certificate.issuer ?? t("state.unknown")}</span>
+                  <span className="sub">{certificate.issuer ?? certificate.error ?? t("state.unknown")}</span>
                 </th>
                 <td className="mono hide-s">{certificate.address}</td>
                 <td className="num">
