@@ -1,5 +1,7 @@
 #include "base/regex.h"
 
+#include "base/regex_syntax.h"
+
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <pthread.h>
@@ -18,7 +20,9 @@ struct regex {
 };
 
 static _Atomic uint64_t limit_hits;
-uint64_t regex_limit_hits(void) { return atomic_load(&limit_hits); }
+uint64_t regex_limit_hits(void) {
+    return atomic_load(&limit_hits);
+}
 
 /* One match context and match data a thread, freed when it ends. */
 static _Thread_local pcre2_match_context *tls_context;
@@ -26,18 +30,18 @@ static _Thread_local pcre2_match_data *tls_data;
 static pthread_key_t tls_key;
 static pthread_once_t tls_once = PTHREAD_ONCE_INIT;
 
-static void free_match_data(void *context)
-{
+static void free_match_data(void *context) {
     pcre2_match_data_free(tls_data);
     pcre2_match_context_free(context);
     tls_data = NULL;
     tls_context = NULL;
 }
 
-static void make_tls_key(void) { (void)pthread_key_create(&tls_key, free_match_data); }
+static void make_tls_key(void) {
+    (void)pthread_key_create(&tls_key, free_match_data);
+}
 
-static pcre2_match_data *match_data(void)
-{
+static pcre2_match_data *match_data(void) {
     if (!tls_context) {
         tls_context = pcre2_match_context_create(NULL);
         tls_data = pcre2_match_data_create(32, NULL);
@@ -51,10 +55,11 @@ static pcre2_match_data *match_data(void)
     return tls_context ? tls_data : NULL;
 }
 
-static bool is_meta(char c) { return strchr("\\.+*?()|[]{}^$", c) != NULL && c != 0; }
+static bool is_meta(char c) {
+    return strchr("\\.+*?()|[]{}^$", c) != NULL && c != 0;
+}
 
-static bool collect_literals(struct regex *re, struct str pattern)
-{
+static bool collect_literals(struct regex *re, struct str pattern) {
     size_t n = 1;
     for (size_t i = 0; i < pattern.n; i++) {
         if (pattern.p[i] == '|')
@@ -73,8 +78,7 @@ static bool collect_literals(struct regex *re, struct str pattern)
     return true;
 }
 
-static void collect_prefix(struct regex *re, struct str pattern)
-{
+static void collect_prefix(struct regex *re, struct str pattern) {
     size_t i = 0;
     while (i < pattern.n && !is_meta(pattern.p[i]) && pattern.p[i] != 0)
         i++;
@@ -88,11 +92,10 @@ static void collect_prefix(struct regex *re, struct str pattern)
     re->prefix = str_make(re->text, i);
 }
 
-struct regex *regex_new(struct str pattern, bool anchored, struct err *err)
-{
+struct regex *regex_new(struct str pattern, bool anchored, struct err *err) {
     if (pattern.n > REGEX_PATTERN_BYTES_MAX) {
-        err_set(err, ERR_TOO_LARGE, "regular expression of %zu bytes; at most %d are allowed", pattern.n,
-                REGEX_PATTERN_BYTES_MAX);
+        err_set(err, ERR_TOO_LARGE, "regular expression of %zu bytes; at most %d are allowed",
+                pattern.n, REGEX_PATTERN_BYTES_MAX);
         return NULL;
     }
     struct regex *re = calloc(1, sizeof(*re));
@@ -111,24 +114,29 @@ struct regex *regex_new(struct str pattern, bool anchored, struct err *err)
             goto no_memory;
         collect_prefix(re, str_make(re->text, pattern.n));
     }
-    /* Anchored by options, not by text around it: "a)|(b" must stay the error that it is. The empty group keeps
-     * PCRE2 from reading its own settings, (*...), at the start of a pattern. */
-    buf_putz(&b, "(?:)");
-    buf_puts(&b, pattern);
+    /* Anchored by options, not by text around it: "a)|(b" must stay the error that it is. PCRE2's
+     * own settings,
+     * (*...), at the start of a pattern are no RE2. */
+    if (!regex_syntax(pattern, &b, err)) {
+        buf_deinit(&b);
+        regex_free(re);
+        return NULL;
+    }
     if (!buf_ok(&b))
         goto no_memory;
     int code = 0;
     PCRE2_SIZE offset = 0;
-    uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY;
+    uint32_t options =
+        PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY;
     if (anchored)
         options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL;
     re->code = pcre2_compile((PCRE2_SPTR)(b.p ? b.p : ""), b.n, options, &code, &offset, NULL);
     if (!re->code) {
         PCRE2_UCHAR text[128];
         pcre2_get_error_message(code, text, sizeof(text));
-        const size_t skip = 4;
-        err_set(err, ERR_BAD_INPUT, "invalid regular expression \"%.*s\": %s at offset %zu", STR_FMT(pattern),
-                (const char *)text, (size_t)offset > skip ? (size_t)offset - skip : 0);
+        err_set(err, ERR_BAD_INPUT, "invalid regular expression \"%.*s\": %s at offset %zu",
+                STR_FMT(pattern), (const char *)text,
+                (size_t)offset < pattern.n ? (size_t)offset : pattern.n);
         buf_deinit(&b);
         regex_free(re);
         return NULL;
@@ -143,8 +151,7 @@ no_memory:
     return NULL;
 }
 
-void regex_free(struct regex *re)
-{
+void regex_free(struct regex *re) {
     if (!re)
         return;
     pcre2_code_free(re->code);
@@ -153,16 +160,15 @@ void regex_free(struct regex *re)
     free(re);
 }
 
-static int run(const struct regex *re, struct str s, size_t start, pcre2_match_data *data)
-{
+static int run(const struct regex *re, struct str s, size_t start, pcre2_match_data *data) {
     int rc = pcre2_match(re->code, (PCRE2_SPTR)(s.p ? s.p : ""), s.n, start, 0, data, tls_context);
-    if (rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_HEAPLIMIT || rc == PCRE2_ERROR_JIT_STACKLIMIT)
+    if (rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_HEAPLIMIT ||
+        rc == PCRE2_ERROR_JIT_STACKLIMIT)
         atomic_fetch_add(&limit_hits, 1);
     return rc;
 }
 
-bool regex_match(const struct regex *re, struct str s)
-{
+bool regex_match(const struct regex *re, struct str s) {
     if (re->n_literals) {
         for (size_t i = 0; i < re->n_literals; i++)
             if (str_eq(re->literals[i], s))
@@ -175,21 +181,21 @@ bool regex_match(const struct regex *re, struct str s)
     return data && run(re, s, 0, data) >= 0;
 }
 
-size_t regex_literals(const struct regex *re, const struct str **out)
-{
+size_t regex_literals(const struct regex *re, const struct str **out) {
     *out = re->literals;
     return re->n_literals;
 }
 
-struct str regex_prefix(const struct regex *re) { return re->prefix; }
+struct str regex_prefix(const struct regex *re) {
+    return re->prefix;
+}
 
-static bool word_char(char c)
-{
+static bool word_char(char c) {
     return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static void put_group(const struct regex *re, struct str s, struct str name, pcre2_match_data *data, struct buf *out)
-{
+static void put_group(const struct regex *re, struct str s, struct str name, pcre2_match_data *data,
+                      struct buf *out) {
     uint64_t number = 0;
     if (!str_to_u64(name, &number)) {
         char z[64];
@@ -213,8 +219,8 @@ static void put_group(const struct regex *re, struct str s, struct str name, pcr
         buf_put(out, s.p + v[2 * number], v[2 * number + 1] - v[2 * number]);
 }
 
-static void expand(const struct regex *re, struct str s, struct str t, pcre2_match_data *data, struct buf *out)
-{
+static void expand(const struct regex *re, struct str s, struct str t, pcre2_match_data *data,
+                   struct buf *out) {
     for (size_t i = 0; i < t.n; i++) {
         if (t.p[i] != '$' || i + 1 == t.n) {
             buf_putc(out, t.p[i]);
@@ -238,8 +244,7 @@ static void expand(const struct regex *re, struct str s, struct str t, pcre2_mat
     }
 }
 
-bool regex_expand(const struct regex *re, struct str s, struct str replacement, struct buf *out)
-{
+bool regex_expand(const struct regex *re, struct str s, struct str replacement, struct buf *out) {
     pcre2_match_data *data = match_data();
     int rc = data ? run(re, s, 0, data) : -1;
     if (rc < 0)
@@ -248,8 +253,8 @@ bool regex_expand(const struct regex *re, struct str s, struct str replacement, 
     return true;
 }
 
-void regex_replace_all(const struct regex *re, struct str s, struct str replacement, struct buf *out)
-{
+void regex_replace_all(const struct regex *re, struct str s, struct str replacement,
+                       struct buf *out) {
     pcre2_match_data *data = match_data();
     size_t at = 0, last_end = SIZE_MAX;
     while (data && at <= s.n) {

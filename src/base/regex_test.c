@@ -2,8 +2,7 @@
 
 #include "base/regex.h"
 
-static bool matches(const char *pattern, const char *s)
-{
+static bool matches(const char *pattern, const char *s) {
     struct err e;
     struct regex *re = regex_new(str_from(pattern), true, &e);
     assert_non_null(re);
@@ -12,8 +11,7 @@ static bool matches(const char *pattern, const char *s)
     return hit;
 }
 
-static void anchored_as_prometheus(void **state)
-{
+static void anchored_as_prometheus(void **state) {
     (void)state;
     assert_true(matches("a.c", "abc"));
     assert_false(matches("b", "abc"));
@@ -30,8 +28,7 @@ static void anchored_as_prometheus(void **state)
     assert_true(matches("[a-z]+\\d{2,}", "ab123"));
 }
 
-static void errors_name_the_place(void **state)
-{
+static void errors_name_the_place(void **state) {
     (void)state;
     struct err e;
     assert_null(regex_new(STR("a("), true, &e));
@@ -42,8 +39,64 @@ static void errors_name_the_place(void **state)
     assert_non_null(strstr(e.message, "at offset 1"));
 }
 
-static void literals_and_prefix(void **state)
-{
+static void syntax_is_that_of_re2(void **state) {
+    (void)state;
+    static const char *const refused[] = {"+",        "*a",      "a|*",         "(+)",
+                                          "a**",      "a++",     "a*+",         "a?+",
+                                          "a{2}+",    "(?=a)",   "(?!a)",       "(?<=a)b",
+                                          "(a)\\1",   "(?>a)",   "a{1001}",     "x{0,1001}",
+                                          "a{3,2}",   "\\h",     "\\R",         "\\K",
+                                          "\\X",      "(?x)a b", "(?R)",        "\\Z",
+                                          "\\G",      "\\e",     "\\cA",        "\\o{17}",
+                                          "\\N",      "(?#c)a",  "(?|a|b)",     "\\p{Script=Greek}",
+                                          "(*UTF8)a", "[a",      "[a-\\d]",     "[\\b]",
+                                          "\\",       "\\8",     "\\x{110000}", "\\x1",
+                                          "(?P>a)",   "(?P<>a)", "(?i",         "(?i-)a",
+                                          "[z-a]"};
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        struct err e;
+        struct regex *re = regex_new(str_from(refused[i]), true, &e);
+        if (re)
+            fail_msg("%s is taken", refused[i]);
+        assert_int_equal(e.code, ERR_BAD_INPUT);
+    }
+    static const struct {
+        const char *pattern, *yes, *no;
+    } taken[] = {{"[\\w-.]+", "a-b.c", "a b"},
+                 {"[\\d-z]+", "1-z", "a"},
+                 {"^*a", "a", "b"},
+                 {"\\b+a$*", "a", "b"},
+                 {"[[=a=]]", "=]", "a"},
+                 {"[:alpha:]+", "ahl:p", "z"},
+                 {"[[:alpha:]-]+", "x-y", "1"},
+                 {"a{,3}", "a{,3}", "aa"},
+                 {"a{2", "a{2", "aa"},
+                 {"a{2,3}?", "aaa", "aaaa"},
+                 {"\\v", "\v", "\n"},
+                 {"a\\sb", "a b", "a\vb"},
+                 {"[\\s]", "\t", "\v"},
+                 {"\\S[\\S]", "\v\v", "  "},
+                 {"\\12", "\n", "12"},
+                 {"\\x41\\x{706b}", "A火", "A"},
+                 {"\\Qa.b*\\E+", "a.b**", "axb"},
+                 {"[]a]+", "]a", "b"},
+                 {"[^]a]", "b", "]"},
+                 {"(?P<n>a)|(?i:B)", "b", "c"},
+                 {"a\\.b\\-\\_", "a.b-_", "axb-_"},
+                 {"[火-灯]", "火", "a"},
+                 {"(?:^a|b$)+", "ab", "c"},
+                 {"[+--]+", "+,-", "*"},
+                 {"\\pL\\p{^Greek}", "ab", "aα"},
+                 {"x*?y??", "xx", "z"}};
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        if (!matches(taken[i].pattern, taken[i].yes))
+            fail_msg("%s does not match %s", taken[i].pattern, taken[i].yes);
+        if (matches(taken[i].pattern, taken[i].no))
+            fail_msg("%s matches %s", taken[i].pattern, taken[i].no);
+    }
+}
+
+static void literals_and_prefix(void **state) {
     (void)state;
     struct err e;
     const struct str *l;
@@ -62,8 +115,7 @@ static void literals_and_prefix(void **state)
     regex_free(re);
 }
 
-static void runaway_patterns_are_stopped(void **state)
-{
+static void runaway_patterns_are_stopped(void **state) {
     (void)state;
     struct err e;
     struct regex *re = regex_new(STR("(a+)+b|(x+x+)+y"), true, &e);
@@ -73,8 +125,7 @@ static void runaway_patterns_are_stopped(void **state)
     regex_free(re);
 }
 
-static void expand_and_replace_as_go(void **state)
-{
+static void expand_and_replace_as_go(void **state) {
     (void)state;
     struct err e;
     struct buf b = BUF_INIT;
@@ -91,12 +142,11 @@ static void expand_and_replace_as_go(void **state)
     buf_deinit(&b);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(anchored_as_prometheus),       cmocka_unit_test(errors_name_the_place),
-        cmocka_unit_test(literals_and_prefix),          cmocka_unit_test(runaway_patterns_are_stopped),
-        cmocka_unit_test(expand_and_replace_as_go),
+        cmocka_unit_test(syntax_is_that_of_re2),        cmocka_unit_test(literals_and_prefix),
+        cmocka_unit_test(runaway_patterns_are_stopped), cmocka_unit_test(expand_and_replace_as_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
