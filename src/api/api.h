@@ -113,7 +113,7 @@ struct api_deps {
     struct notify *notify;
     struct agent_server *agents; /* its own routes come through `more` */
     struct inventory *inventory;
-    struct ingest *ingest;       /* for dropped targets and limits; active ones come from app.targets */
+    struct ingest *ingest; /* for dropped targets and limits; active ones come from app.targets */
     struct api_app app;
     const struct api_routes_more *more;
     size_t n_more;

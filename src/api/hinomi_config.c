@@ -201,14 +201,12 @@ struct hit { /* of the store's or the scrapes' limits, in one form */
     int64_t last_ms;
 };
 
-static int newest_first(const void *a, const void *b)
-{
+static int newest_first(const void *a, const void *b) {
     const struct hit *x = a, *y = b;
     return x->last_ms > y->last_ms ? -1 : x->last_ms < y->last_ms;
 }
 
-static struct hit *gather_hits(struct api *api, struct http_req *r, size_t *out_n)
-{
+static struct hit *gather_hits(struct api *api, struct http_req *r, size_t *out_n) {
     struct series_limit_hit *v = NULL;
     struct guard_hit *g = NULL;
     size_t n = 0, n_guard = 0, k = 0;
@@ -218,18 +216,25 @@ static struct hit *gather_hits(struct api *api, struct http_req *r, size_t *out_
         n_guard = 0;
     struct hit *all = ARENA_ARRAY(r->arena, struct hit, n + n_guard + 1);
     for (size_t i = 0; all && i < n; i++)
-        all[k++] = (struct hit){v[i].limit, v[i].source, v[i].metric, v[i].label, (double)NAN, (double)NAN, v[i].refused_samples, v[i].last_ms};
+        all[k++] = (struct hit){v[i].limit,  v[i].source, v[i].metric,          v[i].label,
+                                (double)NAN, (double)NAN, v[i].refused_samples, v[i].last_ms};
     for (size_t i = 0; all && i < n_guard; i++)
-        all[k++] = (struct hit){g[i].limit == GUARD_LIMIT_METRIC ? STR("series_per_metric") : STR("series_per_source"), g[i].source, g[i].metric, g[i].label, g[i].series, g[i].series_max,
-                                g[i].refused_samples, g[i].last_ms};
+        all[k++] = (struct hit){g[i].limit == GUARD_LIMIT_METRIC ? STR("series_per_metric")
+                                                                 : STR("series_per_source"),
+                                g[i].source,
+                                g[i].metric,
+                                g[i].label,
+                                g[i].series,
+                                g[i].series_max,
+                                g[i].refused_samples,
+                                g[i].last_ms};
     if (k)
         qsort(all, k, sizeof(*all), newest_first);
     *out_n = k;
     return all;
 }
 
-static void put_limits(struct api *api, struct http_req *r, struct jsonw *w)
-{
+static void put_limits(struct api *api, struct http_req *r, struct jsonw *w) {
     size_t n;
     const struct hit *v = gather_hits(api, r, &n);
     jsonw_karray(w, "limits");

@@ -122,19 +122,19 @@ static void put_target(struct jsonw *w, const struct api_target *t) {
     jsonw_end(w);
 }
 
-static void ktext(struct jsonw *w, const char *key, struct inventory_text t) { jsonw_kstr_or_null(w, key, t.value); }
+static void ktext(struct jsonw *w, const char *key, struct inventory_text t) {
+    jsonw_kstr_or_null(w, key, t.value);
+}
 
 /* What was last heard of within the time of a few scrapes is fresh. */
 enum { FRESH_MS = 5 * 60 * 1000 };
-static enum freshness fresh(int64_t last_seen_ms, int64_t now_ms)
-{
+static enum freshness fresh(int64_t last_seen_ms, int64_t now_ms) {
     if (last_seen_ms == INVENTORY_UNKNOWN)
         return FRESH_UNKNOWN;
     return now_ms - last_seen_ms > FRESH_MS ? FRESH_STALE : FRESH_OK;
 }
 
-static void put_service(struct jsonw *w, const struct inventory_service *s, int64_t now_ms)
-{
+static void put_service(struct jsonw *w, const struct inventory_service *s, int64_t now_ms) {
     jsonw_object(w);
     jsonw_kstr(w, "id", s->id);
     jsonw_kstr(w, "name", s->name);
@@ -149,8 +149,7 @@ static void put_service(struct jsonw *w, const struct inventory_service *s, int6
     jsonw_end(w);
 }
 
-static void put_host(struct jsonw *w, const struct inventory_host *h, int64_t now_ms)
-{
+static void put_host(struct jsonw *w, const struct inventory_host *h, int64_t now_ms) {
     jsonw_object(w);
     jsonw_kstr(w, "id", h->id);
     jsonw_kstr(w, "name", h->name);
@@ -166,8 +165,7 @@ static void put_host(struct jsonw *w, const struct inventory_host *h, int64_t no
     jsonw_end(w);
 }
 
-static void put_endpoint(struct jsonw *w, const struct inventory_endpoint *e)
-{
+static void put_endpoint(struct jsonw *w, const struct inventory_endpoint *e) {
     jsonw_object(w);
     jsonw_kstr(w, "id", e->id);
     jsonw_kstr(w, "address", e->address);
@@ -180,8 +178,7 @@ static void put_endpoint(struct jsonw *w, const struct inventory_endpoint *e)
     jsonw_end(w);
 }
 
-static void put_things(struct jsonw *w, const struct inventory_snapshot *s, int64_t now_ms)
-{
+static void put_things(struct jsonw *w, const struct inventory_snapshot *s, int64_t now_ms) {
     jsonw_karray(w, "services");
     for (size_t i = 0; i < s->n_services; i++)
         put_service(w, &s->services[i], now_ms);
@@ -225,8 +222,7 @@ static void put_things(struct jsonw *w, const struct inventory_snapshot *s, int6
     jsonw_end(w);
 }
 
-static bool put_inventory(struct api *api, struct http_req *r, struct buf *out, struct err *err)
-{
+static bool put_inventory(struct api *api, struct http_req *r, struct buf *out, struct err *err) {
     static const struct inventory_snapshot nothing;
     struct api_target *t = NULL;
     size_t n = 0;
@@ -252,8 +248,7 @@ static bool put_inventory(struct api *api, struct http_req *r, struct buf *out, 
     return true;
 }
 
-void hinomi_inventory(void *self, struct http_req *r, struct http_res *res)
-{
+void hinomi_inventory(void *self, struct http_req *r, struct http_res *res) {
     struct err err = {0};
     api_json(r, res, 200);
     if (!put_inventory(self, r, &res->body, &err))
@@ -263,8 +258,7 @@ void hinomi_inventory(void *self, struct http_req *r, struct http_res *res)
 /* ---- services ---- */
 
 /* ^[A-Za-z0-9][A-Za-z0-9._-]*$, at most 128 */
-static bool service_name_ok(struct str s)
-{
+static bool service_name_ok(struct str s) {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -274,19 +268,25 @@ static bool service_name_ok(struct str s)
     return s.n > 0 && s.n <= 128;
 }
 
-static bool take_text(const struct jsonr *body, const char *key, size_t max, struct str *out, struct err *err)
-{
+static bool take_text(const struct jsonr *body, const char *key, size_t max, struct str *out,
+                      struct err *err) {
     *out = jsonr_get_str(body, key);
-    return out->n <= max || err_set(err, ERR_BAD_INPUT, "\"%s\" has %zu bytes, more than the limit of %zu", key, out->n, max);
+    return out->n <= max ||
+           err_set(err, ERR_BAD_INPUT, "\"%s\" has %zu bytes, more than the limit of %zu", key,
+                   out->n, max);
 }
 
-static bool take_service(const struct jsonr *body, struct inventory_service_edit *s, struct err *err)
-{
+static bool take_service(const struct jsonr *body, struct inventory_service_edit *s,
+                         struct err *err) {
     *s = (struct inventory_service_edit){.name = jsonr_get_str(body, "name")};
     if (!service_name_ok(s->name))
-        return err_set(err, ERR_BAD_INPUT, "\"name\" must be 1 to 128 of A-Z a-z 0-9 . _ - and begin with a letter or a digit");
-    if (!take_text(body, "description", 500, &s->description, err) || !take_text(body, "owner", 128, &s->owner, err) ||
-        !take_text(body, "channel", 128, &s->channel, err) || !take_text(body, "url", 2048, &s->url, err))
+        return err_set(
+            err, ERR_BAD_INPUT,
+            "\"name\" must be 1 to 128 of A-Z a-z 0-9 . _ - and begin with a letter or a digit");
+    if (!take_text(body, "description", 500, &s->description, err) ||
+        !take_text(body, "owner", 128, &s->owner, err) ||
+        !take_text(body, "channel", 128, &s->channel, err) ||
+        !take_text(body, "url", 2048, &s->url, err))
         return false;
     /* It becomes a link on the screen: no javascript: and the like. */
     if (s->url.n && !str_starts(s->url, STR("http://")) && !str_starts(s->url, STR("https://")))
@@ -294,10 +294,11 @@ static bool take_service(const struct jsonr *body, struct inventory_service_edit
     return true;
 }
 
-static bool service_create(struct api *api, struct http_req *r, struct http_res *res, const struct jsonr *body, struct err *err)
-{
+static bool service_create(struct api *api, struct http_req *r, struct http_res *res,
+                           const struct jsonr *body, struct err *err) {
     struct inventory_service_edit in;
-    if (!take_service(body, &in, err) || !inventory_create_service(api->d.inventory, &in, door_actor(r).name, err))
+    if (!take_service(body, &in, err) ||
+        !inventory_create_service(api->d.inventory, &in, door_actor(r).name, err))
         return false;
     door_audit(api, r, "service.create", in.name, STR(""));
     const struct inventory_snapshot *s = inventory_get(api->d.inventory);
@@ -314,8 +315,7 @@ static bool service_create(struct api *api, struct http_req *r, struct http_res 
     return made || err_set(err, ERR_CONFLICT, "the service was removed again at once");
 }
 
-void hinomi_service_create(void *self, struct http_req *r, struct http_res *res)
-{
+void hinomi_service_create(void *self, struct http_req *r, struct http_res *res) {
     struct api *api = self;
     struct err err = {0};
     if (!api->d.inventory) {
@@ -329,8 +329,7 @@ void hinomi_service_create(void *self, struct http_req *r, struct http_res *res)
         jsonr_free(doc);
 }
 
-void hinomi_service_delete(void *self, struct http_req *r, struct http_res *res)
-{
+void hinomi_service_delete(void *self, struct http_req *r, struct http_res *res) {
     struct api *api = self;
     struct err err = {0};
     struct str id = http_req_path_part(r, 0);
@@ -358,8 +357,7 @@ static void put_accepted(struct jsonw *w, const struct api_accepted *v) {
 
 /* scheme://host[:port][/...]: with a host, and without a password that everyone would see on the
  * screen. */
-static bool scrape_url_ok(struct str url)
-{
+static bool scrape_url_ok(struct str url) {
     struct str rest = url;
     if (url.n > 2048 || !(str_starts(url, STR("http://")) || str_starts(url, STR("https://"))))
         return false;
@@ -398,9 +396,10 @@ void hinomi_offer_accept(void *self, struct http_req *r, struct http_res *res) {
         struct str url = jsonr_get_str(jsonr_root(doc), "url"),
                    job = jsonr_get_str(jsonr_root(doc), "job");
         if (!scrape_url_ok(url) || job.n == 0 || job.n > 128)
-            (void)err_set(&err, ERR_BAD_INPUT,
-                          "expected \"url\" (http:// or https://, a host, no user name, at most 2048 "
-                          "bytes) and \"job\" (1 to 128 bytes)");
+            (void)err_set(
+                &err, ERR_BAD_INPUT,
+                "expected \"url\" (http:// or https://, a host, no user name, at most 2048 "
+                "bytes) and \"job\" (1 to 128 bytes)");
         else if (api->d.app.accepted_add(api->d.app.self, url, job, door_actor(r).name, r->arena,
                                          out, &err)) {
             door_audit(api, r, "scrape.accept", url, job);

@@ -76,8 +76,7 @@ static void send_all(struct overview_hub *h, struct str frame) {
     size_t kept = 0;
     int64_t now = clock_mono_ms(h->api->d.clock);
     for (size_t i = 0; i < h->n_streams; i++) {
-        if (http_stream_send_raw(h->streams[i], frame) &&
-            now - h->opened_ms[i] < STREAM_LIFE_MS) {
+        if (http_stream_send_raw(h->streams[i], frame) && now - h->opened_ms[i] < STREAM_LIFE_MS) {
             h->opened_ms[kept] = h->opened_ms[i];
             h->streams[kept++] = h->streams[i];
         } else {

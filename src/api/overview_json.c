@@ -70,8 +70,7 @@ static void krate(struct jsonw *w, const char *key, double v) {
         jsonw_f64(w, v);
 }
 
-void overview_facts_release(struct overview_facts *f)
-{
+void overview_facts_release(struct overview_facts *f) {
     inventory_unref(f->inventory);
     f->inventory = NULL;
 }
@@ -212,8 +211,7 @@ static bool is_scraped(const struct overview_facts *f, const struct overview_lis
 }
 
 /* The service behind a listener of this host, as the inventory knows it. */
-static struct str service_at(const struct overview_facts *f, const struct overview_listener *l)
-{
+static struct str service_at(const struct overview_facts *f, const struct overview_listener *l) {
     const struct inventory_snapshot *s = f->inventory;
     for (size_t i = 0; s && i < s->n_endpoints; i++) {
         const struct inventory_endpoint *e = &s->endpoints[i];
@@ -225,8 +223,7 @@ static struct str service_at(const struct overview_facts *f, const struct overvi
     return STR("");
 }
 
-static void put_listeners(struct jsonw *w, const struct overview_facts *f)
-{
+static void put_listeners(struct jsonw *w, const struct overview_facts *f) {
     jsonw_array(w);
     for (size_t i = 0; i < f->o.n_listeners; i++) {
         const struct overview_listener *l = &f->o.listeners[i];
@@ -391,7 +388,8 @@ static void put_sources(struct jsonw *w, const struct overview_facts *f, struct 
     jsonw_end(w);
 }
 
-void overview_section_put(const struct overview_facts *f, enum overview_section s, struct arena *a, struct buf *out) {
+void overview_section_put(const struct overview_facts *f, enum overview_section s, struct arena *a,
+                          struct buf *out) {
     struct jsonw w = JSONW_INIT(out);
     const struct overview *o = &f->o;
     switch (s) {

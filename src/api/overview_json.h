@@ -7,8 +7,9 @@
 
 #define OVERVIEW_SECTIONS(X)                                                                       \
     X(host)                                                                                        \
-    X(cpu) X(memory) X(psi) X(disks) X(network) X(filesystems) X(processes) X(listeners)           \
-        X(containers) X(units) X(certificates) X(alerts) X(rules) X(next_steps) X(sources)
+    X(cpu)                                                                                         \
+    X(memory) X(psi) X(disks) X(network) X(filesystems) X(processes) X(listeners) X(containers)    \
+        X(units) X(certificates) X(alerts) X(rules) X(next_steps) X(sources)
 
 enum overview_section {
 #define X(name) SECTION_##name,
@@ -35,6 +36,7 @@ bool overview_facts_gather(struct api *api, struct arena *a, struct overview_fac
                            struct err *err) MUST_USE;
 void overview_facts_release(struct overview_facts *f);
 /* Appends the value of a section (not its name). */
-void overview_section_put(const struct overview_facts *f, enum overview_section s, struct arena *a, struct buf *out);
+void overview_section_put(const struct overview_facts *f, enum overview_section s, struct arena *a,
+                          struct buf *out);
 
 #endif

@@ -45,8 +45,7 @@ static char *put_point(char *o, const struct promql_point *p) {
     return o;
 }
 
-static void put_floats(struct buf *b, const struct promql_point *p, size_t n)
-{
+static void put_floats(struct buf *b, const struct promql_point *p, size_t n) {
     bool first = true;
     for (size_t i = 0; i < n;) {
         size_t block = n - i < POINTS_A_BLOCK ? n - i : POINTS_A_BLOCK;
@@ -66,10 +65,9 @@ static void put_floats(struct buf *b, const struct promql_point *p, size_t n)
     }
 }
 
-/* [ts,{"count":"..","sum":"..","buckets":[[inclusive,"lower","upper","count"],...]}], empty buckets left out;
- * inclusive: 0 upper, 1 lower, 2 neither, 3 both. */
-static void put_hist(struct buf *b, const struct promql_point *p)
-{
+/* [ts,{"count":"..","sum":"..","buckets":[[inclusive,"lower","upper","count"],...]}], empty buckets
+ * left out; inclusive: 0 upper, 1 lower, 2 neither, 3 both. */
+static void put_hist(struct buf *b, const struct promql_point *p) {
     struct arena a = ARENA_INIT_MAX((size_t)16 << 20);
     size_t n, shown = 0;
     const struct fhist_bucket *v = fhist_buckets(&a, p->hist, &n);
@@ -83,7 +81,10 @@ static void put_hist(struct buf *b, const struct promql_point *p)
         if (v[i].count == 0)
             continue;
         buf_putz(b, shown++ ? "," : ",\"buckets\":[");
-        buf_printf(b, "[%d,", v[i].lower_inclusive ? (v[i].upper_inclusive ? 3 : 1) : v[i].upper_inclusive ? 0 : 2);
+        buf_printf(b, "[%d,",
+                   v[i].lower_inclusive   ? (v[i].upper_inclusive ? 3 : 1)
+                   : v[i].upper_inclusive ? 0
+                                          : 2);
         prom_json_value(b, v[i].lower);
         buf_putc(b, ',');
         prom_json_value(b, v[i].upper);
@@ -122,8 +123,7 @@ void prom_json_labels(struct buf *b, struct labels ls) {
     buf_putc(b, '}');
 }
 
-static void put_series(struct buf *b, const struct promql_series *s, bool matrix)
-{
+static void put_series(struct buf *b, const struct promql_series *s, bool matrix) {
     size_t n_hist = 0;
     for (size_t i = 0; i < s->n; i++)
         n_hist += s->points[i].hist != NULL;

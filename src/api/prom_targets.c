@@ -57,7 +57,8 @@ void prom_targets(void *self, struct http_req *r, struct http_res *res) {
     struct ingest_job_view *jobs = NULL;
     size_t n_gone = 0, n_jobs = 0;
     if (g && dropped &&
-        (!ingest_dropped(g, r->arena, &gone, &n_gone, &err) || !ingest_jobs(g, r->arena, &jobs, &n_jobs, &err))) {
+        (!ingest_dropped(g, r->arena, &gone, &n_gone, &err) ||
+         !ingest_jobs(g, r->arena, &jobs, &n_jobs, &err))) {
         prom_fail(r, res, &err);
         return;
     }

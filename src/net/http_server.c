@@ -73,7 +73,8 @@ static enum MHD_Result header_add(void *cls, enum MHD_ValueKind kind, const char
     (void)kind;
     struct header_fill *f = cls;
     if (f->n == HTTP_HEADERS_MAX) {
-        f->too_many = true; /* none may be left out unseen: it might say that a proxy is in between */
+        f->too_many =
+            true; /* none may be left out unseen: it might say that a proxy is in between */
         return MHD_NO;
     }
     f->h[f->n++] = (struct http_header){{key, key_n}, {value ? value : "", value ? value_n : 0}};
@@ -198,9 +199,9 @@ static enum MHD_Result begin(struct http_ctx *x, struct MHD_Connection *mhd, con
     return MHD_YES;
 }
 
-/* Room for what has come, and for as much of what Content-Length announces as the sender has earned:
- * four times what it sent, at least a megabyte. An announcement alone must not take the memory that
- * all bodies share. Chunked bodies grow by halves. */
+/* Room for what has come, and for as much of what Content-Length announces as the sender has
+ * earned: four times what it sent, at least a megabyte. An announcement alone must not take the
+ * memory that all bodies share. Chunked bodies grow by halves. */
 static bool body_room(struct http_ctx *x, size_t more) {
     struct http_server *s = x->server;
     size_t before = x->body.cap;

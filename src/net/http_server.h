@@ -32,7 +32,7 @@ struct http_req {
     struct str peer; /* "127.0.0.1" */
     uint16_t peer_port;
     bool peer_loopback, tls;
-    bool http_1_0; /* hardly anybody but a proxy speaks it */
+    bool http_1_0;         /* hardly anybody but a proxy speaks it */
     struct arena *arena;   /* the request's own; goes when the answer has been sent */
     _Atomic bool canceled; /* the client hung up, or the server stops */
     uint64_t connection;   /* the same for requests of one keep-alive connection */
