@@ -195,9 +195,10 @@ static bool identify(struct api *api, struct http_req *r, struct account_princip
         (void)basic_password(r, str_trim(str_from_offset(auth, 6)), &secret);
     if (auth.n) {
         *out_known = secret.n && account_token_lookup(api->d.account, secret, r->arena, out, err);
-        return *out_known || err->code ||
-               err_set(err, ERR_UNAUTHENTICATED,
-                       "the Authorization header is not one that is known here");
+        if (!*out_known && !err->code)
+            (void)err_set(err, ERR_UNAUTHENTICATED,
+                          "the Authorization header is not one that is known here");
+        return *out_known;
     }
     struct str cookie = http_req_cookie(r, SESSION_COOKIE);
     if (cookie.n) {
@@ -285,8 +286,8 @@ static bool rule_lets_in(const struct account_principal *p, struct http_req *r,
 }
 
 /* A page of another site (or of another port of this host) cannot read our answers, but it could
- * keep the query workers busy through <img src>, or hold event streams, in the name of whoever looks
- * at it. A link that somebody follows is no such thing.
+ * keep the query workers busy through <img src>, or hold event streams, in the name of whoever
+ * looks at it. A link that somebody follows is no such thing.
  * https://web.dev/articles/fetch-metadata */
 static bool drawn_by_another_page(const struct http_req *r) {
     struct str site = http_req_header(r, "sec-fetch-site");
@@ -359,10 +360,12 @@ static struct str answer_header(const struct http_res *res, const char *name) {
 void door_finish(void *self, struct http_req *r, struct http_res *res) {
     (void)self;
     /* A 304 carries no type, and its headers replace those of the page that the browser kept. */
-    bool page = res->status == 304 || str_starts(answer_header(res, "content-type"), STR("text/html"));
+    bool page =
+        res->status == 304 || str_starts(answer_header(res, "content-type"), STR("text/html"));
     http_res_header(
         r, res, "Content-Security-Policy",
-        page ? STR("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+        page ? STR("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+                   "font-src 'self'; "
                    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
                    "frame-ancestors 'none'")
              : STR("default-src 'none'; frame-ancestors 'none'"));

@@ -302,6 +302,22 @@ def test_every_route_asks_who_and_what_for():
         assert request(h.port, "GET", "/api/hinomi/agents", headers=weak["read"]).json()["agents"] == []
 
 
+def test_a_wrong_credential_is_not_none():
+    """Where no credential is needed, a revoked one is told all the same, and never taken for an open door."""
+    with Hinomi(QUIET) as h:
+        assert h.get("/api/hinomi/status").status == 200
+        for value in ("Bearer hnm_" + "A" * 43, "Bearer hna_" + "A" * 43, "Bearer", "Basic !!!", "Basic YTpi", "Digest x", "Bearer " + "A" * 9000):
+            assert request(h.port, "GET", "/api/hinomi/status", headers={"Authorization": value}).status == 401, value[:40]
+        enrol = h.post("/api/hinomi/agents/enroll-token", {}).json()["token"]
+        agent = h.post("/api/hinomi/agent/enroll", {"token": enrol, "host": "x"}).json()
+        assert h.post("/api/hinomi/agent/enroll", {"token": enrol, "host": "y"}).status == 401, "once"
+        bearer = {"Authorization": "Bearer " + agent["secret"]}
+        assert request(h.port, "GET", "/api/hinomi/agent", headers=bearer).status == 200
+        assert request(h.port, "GET", "/api/hinomi/agents", headers=bearer).status == 401, "an agent opens its own door alone"
+        assert request(h.port, "DELETE", "/api/hinomi/agents/" + agent["id"]).status == 204
+        assert request(h.port, "GET", "/api/hinomi/agent", headers=bearer).status == 401, "deleted"
+
+
 def test_sessions_are_made_here_and_end():
     with Hinomi(ACCOUNTS) as h:
         user_add(h, "ada", "admin", "staple battery horse")
