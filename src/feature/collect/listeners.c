@@ -4,6 +4,7 @@
  * that would take a stranger's words amiss, and what is bound to other addresses.
  */
 #include "feature/collect/collectors.h"
+#include "feature/collect/protoprobe.h"
 #include "feature/collect/seen.h"
 #include "feature/collect/sockets.h"
 #include "feature/collect/tlsprobe.h"
@@ -372,12 +373,27 @@ static void probe(struct listeners *l, const struct collect_env *env, struct lis
         return;
     bool quiet = row != SIZE_MAX && table[row].quiet, tls = row != SIZE_MAX && table[row].tls;
     bool skip_tls = has_port(l->skip, l->n_skip, x->s.port);
-    if (!quiet && !tls && !probe_http(x, env, address, &tls) && row != SIZE_MAX)
+    if (row == SIZE_MAX) {
+        const char *greets = protoprobe_listen(address, x->s.port);
+        if (greets) { /* it spoke first: HTTP would not have */
+            x->kind = greets;
+            return;
+        }
+    }
+    bool answered = false;
+    if (!quiet && !tls)
+        answered = probe_http(x, env, address, &tls);
+    if (!quiet && !answered && row != SIZE_MAX && !table[row].tls)
         tls = false; /* a known program that does not answer: leave it alone */
-    else if (!tls)
+    if (!tls)
         x->tls = quiet ? KNOWN_UNKNOWN : KNOWN_NO;
     if (tls && !skip_tls)
         probe_tls(x, address, now_ms);
+    if (row == SIZE_MAX && !answered && !x->has_cert) {
+        const char *kind = protoprobe_ask(address, x->s.port);
+        x->kind = kind ? kind : x->kind;
+        x->tls = kind ? KNOWN_UNKNOWN : x->tls;
+    }
 }
 
 static void probe_due(struct listeners *l, const struct collect_env *env)

@@ -14,7 +14,7 @@
 
 #define TEXT_BYTES_MAX 512
 
-static bool connect_to(const char *address, uint16_t port, int *out_fd, struct err *err)
+bool tlsprobe_connect(const char *address, uint16_t port, int *out_fd, struct err *err)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
@@ -154,7 +154,7 @@ static bool handshake(int fd, struct arena *a, struct tlsprobe_result *out, stru
 bool tlsprobe(const char *address, uint16_t port, struct arena *a, struct tlsprobe_result *out, struct err *err)
 {
     int fd;
-    if (!connect_to(address, port, &fd, err))
+    if (!tlsprobe_connect(address, port, &fd, err))
         return false;
     int flags = fcntl(fd, F_GETFL);
     struct timeval limit = {TLSPROBE_MS / 1000, 0};

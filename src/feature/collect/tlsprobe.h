@@ -21,6 +21,8 @@ struct tlsprobe_result { /* strings in the arena */
 /* address: "127.0.0.1" or "::1". ERR_UNAVAILABLE: nobody accepts; ERR_BAD_INPUT: it does not speak TLS;
  * ERR_TIMEOUT. */
 bool tlsprobe(const char *address, uint16_t port, struct arena *a, struct tlsprobe_result *out, struct err *err) MUST_USE;
+/* A connection to a loopback address, non-blocking, for at most TLSPROBE_MS; the caller closes it. */
+bool tlsprobe_connect(const char *address, uint16_t port, int *out_fd, struct err *err) MUST_USE;
 /* One certificate chain as sent (DER); bytes from outside. */
 struct tlsprobe_der {
     struct str cert[TLSPROBE_CHAIN_MAX];
