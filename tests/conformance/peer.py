@@ -58,7 +58,7 @@ def points_of(series):
 
 
 def difference(theirs, ours, relative=1e-10, absolute=1e-12):
-    """None, or what differs first. Series are compared as a set: order is looked at elsewhere."""
+    """None, or what differs first. Series of a vector are compared as a set, see ordered_difference."""
     if theirs["status"] != ours["status"]:
         return f"theirs {theirs['status']} {theirs.get('error', '')!r}, ours {ours['status']} {ours.get('error', '')!r}"
     if theirs["status"] == "error":
@@ -75,6 +75,8 @@ def difference(theirs, ours, relative=1e-10, absolute=1e-12):
     for labels in by_labels[0].keys() ^ by_labels[1].keys():
         who = "theirs" if labels in by_labels[0] else "ours"
         return f"only {who} has {dict(labels)}: {(by_labels[0].get(labels) or by_labels[1].get(labels))[:3]} ({len(by_labels[0])} and {len(by_labels[1])} series)"
+    if theirs["resultType"] == "matrix" and list(by_labels[0]) != list(by_labels[1]):
+        return f"another order: theirs {list(by_labels[0])[:4]}, ours {list(by_labels[1])[:4]}"
     for labels, a in by_labels[0].items():
         b = by_labels[1][labels]
         if [t for t, _ in a] != [t for t, _ in b]:
@@ -84,3 +86,12 @@ def difference(theirs, ours, relative=1e-10, absolute=1e-12):
             if not close_enough(float(v), float(w), relative, absolute):
                 return f"{dict(labels)} at {t}: theirs {v}, ours {w}"
     return None
+
+
+def ordered_difference(theirs, ours):
+    """For sort() and its kin: the values come in the same order, though equal ones may have changed places."""
+    if theirs["status"] != "success" or theirs["data"]["resultType"] != "vector":
+        return None
+    values = [[float(s["value"][1]) for s in x["data"]["result"]] for x in (theirs, ours)]
+    same = len(values[0]) == len(values[1]) and all(close_enough(a, b, 1e-10, 1e-12) for a, b in zip(*values))
+    return None if same else f"another order: theirs {values[0][:5]}, ours {values[1][:5]}"

@@ -103,6 +103,23 @@ COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
 LABELS = ("job", "instance", "code", "mode", "le", "version")
 
 
+LETTERS = "()[]{}\"'`,:=!~<>+-*/%^@ .0159abcdefshmxeInNaf_$\\"
+
+
+def mutated(rnd, text):
+    """The text with something left out, put in or doubled."""
+    for _ in range(rnd.choice((1, 1, 2))):
+        at, kind = rnd.randrange(len(text) + 1), rnd.randrange(4)
+        to = min(len(text), at + rnd.randrange(1, 7))
+        if kind == 0:
+            text = text[:at] + text[to:]
+        elif kind == 1:
+            text = text[:at] + text[at:to] + text[at:]
+        else:
+            text = text[:at] + rnd.choice(LETTERS) + text[at + kind - 2:]
+    return text or "x"
+
+
 class Generator:
     """vector(depth), scalar(depth): PromQL text. base_s: around what "@" may point."""
 
