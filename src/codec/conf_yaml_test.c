@@ -437,7 +437,8 @@ static void what_is_shown_has_no_secrets(void **state) {
     struct fixture *f = *state;
     const char *text =
         "title: http://bob:PW1@proxy.example:8080/a?b=c:d@e\nwords: [\"https://x:P@W2@h\", "
-        "\"http://h:80/@:x\", \"u:PW7@h:1\", \"write to: me@h\"]\nlabels: {a: \"http://u:PW3@h/\"}\nraw: [{basic_auth: {username: u, "
+        "\"http://h:80/@:x\", \"u:PW7@h:1\", \"write to: me@h\"]\nlabels: {a: "
+        "\"http://u:PW3@h/\"}\nraw: [{basic_auth: {username: u, "
         "password: PW4}, bearer_token: PW5, token_file: /a/b, proxy_url: \"http://u:PW6@h\"}]\n";
     assert_true(decode(f, text));
     struct buf b = BUF_INIT;

@@ -337,11 +337,11 @@ def test_sessions_are_made_here_and_end():
         r = request(h.port, "POST", "/api/hinomi/services", body,
                     {**JSON, "Cookie": jar, "X-Hinomi-CSRF": csrf, "Origin": f"http://127.0.0.1:{h.port + 1}"})
         assert r.status == 403
-        user_add(h, "bob", "admin", "another long password")
-        p = subprocess.run([BIN, "user", "password", "ada", "--data", h.data, "--password-stdin"], input="brand new password\n",
+        p = subprocess.run([BIN, "user", "passwd", "ada", "--data", h.data, "--password-stdin"], input="brand new password\n",
                            capture_output=True, text=True, timeout=60)
-        if p.returncode == 0:  # a new password ends what the old one opened (the server looks again within 10 s)
-            wait_until(lambda: request(h.port, "GET", "/api/hinomi/users", headers={"Cookie": jar}).status == 401, 20, "the session's end")
+        assert p.returncode == 0, p.stderr
+        # A new password ends what the old one opened; the server looks again within 10 s.
+        wait_until(lambda: request(h.port, "GET", "/api/hinomi/users", headers={"Cookie": jar}).status == 401, 20, "the session's end")
 
 
 def test_the_first_account_is_an_admin():
