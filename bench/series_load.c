@@ -4,9 +4,9 @@
  *
  * ORDER: "same" (each body lists the series in the same order, as real senders do) or "shuffle".
  * CHURN: percent of series that get a new identity each hour of data; 0 for none.
- * Kinds of series, in turn: counters of varying rate, gauges with noise (two decimals), constants, integers,
- * full-precision floats, histogram buckets. Bodies of about 2,000 samples. Bounded: SERIES x STEPS samples,
- * then it ends. Prints one line: samples, bodies, refused bodies, seconds.
+ * Kinds of series, in turn: counters of varying rate, gauges with noise (two decimals), constants,
+ * integers, full-precision floats, histogram buckets. Bodies of about 2,000 samples. Bounded:
+ * SERIES x STEPS samples, then it ends. Prints one line: samples, bodies, refused bodies, seconds.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -46,8 +46,7 @@ struct bytes {
     size_t n, cap;
 };
 
-static void need(struct bytes *b, size_t more)
-{
+static void need(struct bytes *b, size_t more) {
     if (b->n + more <= b->cap)
         return;
     b->cap = (b->n + more) * 2;
@@ -56,15 +55,13 @@ static void need(struct bytes *b, size_t more)
         abort();
 }
 
-static void put(struct bytes *b, const void *p, size_t n)
-{
+static void put(struct bytes *b, const void *p, size_t n) {
     need(b, n);
     memcpy(b->p + b->n, p, n);
     b->n += n;
 }
 
-static void varint(struct bytes *b, uint64_t v)
-{
+static void varint(struct bytes *b, uint64_t v) {
     unsigned char t[10];
     size_t n = 0;
     for (; v >= 0x80; v >>= 7)
@@ -73,8 +70,7 @@ static void varint(struct bytes *b, uint64_t v)
     put(b, t, n);
 }
 
-static void label(struct bytes *b, const char *name, const char *value)
-{
+static void label(struct bytes *b, const char *name, const char *value) {
     size_t nn = strlen(name), nv = strlen(value);
     varint(b, 1 << 3 | 2);
     varint(b, nn + nv + 4); /* both lengths are below 128 */
@@ -86,8 +82,7 @@ static void label(struct bytes *b, const char *name, const char *value)
     put(b, value, nv);
 }
 
-static uint64_t mix(uint64_t x)
-{
+static uint64_t mix(uint64_t x) {
     x ^= x >> 30;
     x *= 0xbf58476d1ce4e5b9u;
     x ^= x >> 27;
@@ -95,10 +90,11 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-static double unit(uint64_t a, uint64_t b) { return (double)(mix(a * 0x9e3779b97f4a7c15u + b) >> 11) / 9007199254740992.0; }
+static double unit(uint64_t a, uint64_t b) {
+    return (double)(mix(a * 0x9e3779b97f4a7c15u + b) >> 11) / 9007199254740992.0;
+}
 
-static double value_of(uint32_t id, uint32_t step)
-{
+static double value_of(uint32_t id, uint32_t step) {
     double rate = 1 + 100 * unit(id, 1);
     switch (id % KINDS) {
     case 0: /* counter with a rate that varies over time, whole numbers */
@@ -116,12 +112,13 @@ static double value_of(uint32_t id, uint32_t step)
     }
 }
 
-static void labels_of(struct bytes *b, const struct load *l, uint32_t id, uint32_t step)
-{
-    static const char *names[KINDS] = {"http_requests_total",   "node_temperature_celsius", "build_info",
-                                       "queue_length",          "process_cpu_usage_ratio",  "request_duration_seconds_bucket"};
-    static const char *bounds[16] = {"0.001", "0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25",
-                                     "0.5",   "1",      "2.5",   "5",    "10",    "25",   "50",  "+Inf"};
+static void labels_of(struct bytes *b, const struct load *l, uint32_t id, uint32_t step) {
+    static const char *names[KINDS] = {
+        "http_requests_total", "node_temperature_celsius", "build_info",
+        "queue_length",        "process_cpu_usage_ratio",  "request_duration_seconds_bucket"};
+    static const char *bounds[16] = {"0.001", "0.0025", "0.005", "0.01", "0.025", "0.05",
+                                     "0.1",   "0.25",   "0.5",   "1",    "2.5",   "5",
+                                     "10",    "25",     "50",    "+Inf"};
     char text[64];
     uint32_t host = id / SERIES_PER_HOST, slot = id % SERIES_PER_HOST, kind = id % KINDS;
     label(b, "__name__", names[kind]);
@@ -133,14 +130,16 @@ static void labels_of(struct bytes *b, const struct load *l, uint32_t id, uint32
     if (kind == KINDS - 1)
         label(b, "le", bounds[id / KINDS % 16]);
     uint32_t generation = 0;
-    if (l->churn && mix(id) % 100 < l->churn * ((uint64_t)step * (uint64_t)l->step_ms / 3600000 + 1))
+    if (l->churn &&
+        mix(id) % 100 < l->churn * ((uint64_t)step * (uint64_t)l->step_ms / 3600000 + 1))
         generation = (uint32_t)((uint64_t)step * (uint64_t)l->step_ms / 3600000);
-    (void)snprintf(text, sizeof(text), "/v1/resource/%u%s%u", slot, generation ? "-" : "/", generation);
+    (void)snprintf(text, sizeof(text), "/v1/resource/%u%s%u", slot, generation ? "-" : "/",
+                   generation);
     label(b, "path", text);
 }
 
-static void one_series(struct bytes *out, struct bytes *tmp, const struct load *l, uint32_t id, uint32_t step)
-{
+static void one_series(struct bytes *out, struct bytes *tmp, const struct load *l, uint32_t id,
+                       uint32_t step) {
     tmp->n = 0;
     labels_of(tmp, l, id, step);
     int64_t ts = l->end_ms - (int64_t)(l->steps - 1 - step) * l->step_ms;
@@ -160,9 +159,9 @@ static void one_series(struct bytes *out, struct bytes *tmp, const struct load *
     put(out, tmp->p, tmp->n);
 }
 
-static int dial(uint16_t port)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+static int dial(uint16_t port) {
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
     if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0)
         return -1;
@@ -170,8 +169,7 @@ static int dial(uint16_t port)
     return fd;
 }
 
-static bool send_all(int fd, const void *data, size_t n)
-{
+static bool send_all(int fd, const void *data, size_t n) {
     const char *p = data;
     while (n) {
         ssize_t k = send(fd, p, n, MSG_NOSIGNAL);
@@ -184,8 +182,7 @@ static bool send_all(int fd, const void *data, size_t n)
 }
 
 /* Reads one answer; every receiver here sends Content-Length or no body. */
-static int read_answer(int fd)
-{
+static int read_answer(int fd) {
     char buf[8192];
     size_t n = 0;
     for (;;) {
@@ -204,8 +201,7 @@ static int read_answer(int fd)
     }
 }
 
-static void *run(void *arg)
-{
+static void *run(void *arg) {
     struct sender *s = arg;
     const struct load *l = s->load;
     struct bytes body = {0}, tmp = {0}, packed = {0};
@@ -238,11 +234,12 @@ static void *run(void *arg)
             char head[512];
             if (snappy_compress((char *)body.p, body.n, (char *)packed.p, &used) != SNAPPY_OK)
                 abort();
-            int h = snprintf(head, sizeof(head),
-                             "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nContent-Type: application/x-protobuf\r\n"
-                             "Content-Encoding: snappy\r\nX-Prometheus-Remote-Write-Version: 0.1.0\r\n"
-                             "User-Agent: series_load\r\nContent-Length: %zu\r\n\r\n",
-                             l->path, l->port, used);
+            int h = snprintf(
+                head, sizeof(head),
+                "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nContent-Type: application/x-protobuf\r\n"
+                "Content-Encoding: snappy\r\nX-Prometheus-Remote-Write-Version: 0.1.0\r\n"
+                "User-Agent: series_load\r\nContent-Length: %zu\r\n\r\n",
+                l->path, l->port, used);
             if (!send_all(fd, head, (size_t)h) || !send_all(fd, packed.p, used)) {
                 s->failed = true;
                 break;
@@ -262,10 +259,10 @@ static void *run(void *arg)
     return NULL;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc != 10) {
-        (void)fprintf(stderr, "usage: series_load PORT PATH SERIES STEPS STEP_MS END_MS CONNECTIONS same|shuffle CHURN\n");
+        (void)fprintf(stderr, "usage: series_load PORT PATH SERIES STEPS STEP_MS END_MS "
+                              "CONNECTIONS same|shuffle CHURN\n");
         return 2;
     }
     struct load l = {.port = (uint16_t)strtoul(argv[1], NULL, 10),
@@ -298,8 +295,9 @@ int main(int argc, char **argv)
         failed |= senders[i].failed;
     }
     (void)clock_gettime(CLOCK_MONOTONIC, &b);
-    (void)printf("{\"samples\": %llu, \"bodies\": %llu, \"refused\": %llu, \"seconds\": %.3f}\n", (unsigned long long)samples,
-                 (unsigned long long)bodies, (unsigned long long)refused,
+    (void)printf("{\"samples\": %llu, \"bodies\": %llu, \"refused\": %llu, \"seconds\": %.3f}\n",
+                 (unsigned long long)samples, (unsigned long long)bodies,
+                 (unsigned long long)refused,
                  (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
     return failed ? 1 : 0;
 }

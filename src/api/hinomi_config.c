@@ -159,8 +159,9 @@ static void put_store(struct api *api, struct http_req *r, struct jsonw *w) {
     jsonw_kf64(w, "retention_seconds",
                api->d.retention_ms ? (double)api->d.retention_ms / 1000 : (double)NAN);
     jsonw_kms(w, "wal_bytes", or_unknown(known, s->wal_bytes));
-    jsonw_kms(w, "wal_last_fsync_ms", OVERVIEW_UNKNOWN);
-    jsonw_kf64(w, "wal_fsync_seconds", (double)NAN);
+    bool synced = known && s->wal_synced_ms;
+    jsonw_kms(w, "wal_last_fsync_ms", synced ? s->wal_synced_ms : OVERVIEW_UNKNOWN);
+    jsonw_kf64(w, "wal_fsync_seconds", synced ? (double)s->wal_sync_ns / 1e9 : (double)NAN);
     jsonw_kz(w, "wal_error",
              STAT_GET(hinomi_wal_fsync_failures_total)
                  ? "commits of the log have failed since the start"
@@ -169,13 +170,38 @@ static void put_store(struct api *api, struct http_req *r, struct jsonw *w) {
     jsonw_end(w);
 }
 
-static void put_disk(struct api *api, struct jsonw *w) {
+/* Of the file system that holds the data folder: the mount with the longest common path. NaN:
+ * unknown. */
+static double days_to_full(struct api *api, struct arena *a) {
+    struct overview *o = ARENA_NEW(a, struct overview);
+    char *path = api->d.data_dir ? realpath(api->d.data_dir, NULL) : NULL;
+    double days = (double)NAN;
+    size_t best = 0;
+    if (o && path && api->d.collect) {
+        overview_init(o, clock_wall_ms(api->d.clock));
+        if (!collect_overview(api->d.collect, a, o))
+            o->n_filesystems = 0;
+    }
+    for (size_t i = 0; o && path && i < o->n_filesystems; i++) {
+        struct str mount = o->filesystems[i].mountpoint;
+        bool below = str_starts(str_from(path), mount) &&
+                     (mount.n == 1 || path[mount.n] == '/' || path[mount.n] == 0);
+        if (below && mount.n > best) {
+            best = mount.n;
+            days = o->filesystems[i].days_to_full;
+        }
+    }
+    free(path);
+    return days;
+}
+
+static void put_disk(struct api *api, struct http_req *r, struct jsonw *w) {
     struct fs_info fs = {0};
     bool known = api->d.data_dir && file_fs_info(api->d.data_dir, &fs, NULL);
     jsonw_kobject(w, "disk");
     jsonw_kms(w, "size_bytes", or_unknown(known, fs.total_bytes));
     jsonw_kms(w, "available_bytes", or_unknown(known, fs.avail_bytes));
-    jsonw_kf64(w, "days_to_full", (double)NAN);
+    jsonw_kf64(w, "days_to_full", days_to_full(api, r->arena));
     jsonw_end(w);
 }
 
@@ -274,7 +300,7 @@ void hinomi_status(void *self, struct http_req *r, struct http_res *res) {
     jsonw_kz(&w, "data_dir", d->data_dir ? d->data_dir : "");
     put_process(&w, uptime_s);
     put_store(api, r, &w);
-    put_disk(api, &w);
+    put_disk(api, r, &w);
     put_queues(api, &w);
     put_limits(api, r, &w);
     jsonw_end(&w);

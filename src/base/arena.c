@@ -12,8 +12,7 @@ struct arena_chunk {
 
 enum { CHUNK_MIN = 4096, CHUNK_MAX = 1 << 20 };
 
-static struct arena_chunk *chunk_new(struct arena *a, size_t bytes)
-{
+static struct arena_chunk *chunk_new(struct arena *a, size_t bytes) {
     size_t cap = a->chunk ? a->chunk->cap * 2 : CHUNK_MIN;
     if (cap > CHUNK_MAX)
         cap = CHUNK_MAX;
@@ -29,8 +28,7 @@ static struct arena_chunk *chunk_new(struct arena *a, size_t bytes)
     return c;
 }
 
-void *arena_alloc(struct arena *a, size_t bytes)
-{
+void *arena_alloc(struct arena *a, size_t bytes) {
     size_t max = a->bytes_max ? a->bytes_max : ARENA_BYTES_MAX_DEFAULT;
     if (a->failed || bytes > max - 16) {
         a->failed = true;
@@ -57,16 +55,14 @@ void *arena_alloc(struct arena *a, size_t bytes)
     return p;
 }
 
-void *arena_zalloc(struct arena *a, size_t bytes)
-{
+void *arena_zalloc(struct arena *a, size_t bytes) {
     void *p = arena_alloc(a, bytes);
     if (p)
         memset(p, 0, bytes);
     return p;
 }
 
-void *arena_array(struct arena *a, size_t count, size_t size)
-{
+void *arena_array(struct arena *a, size_t count, size_t size) {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes)) {
         a->failed = true;
@@ -75,14 +71,14 @@ void *arena_array(struct arena *a, size_t count, size_t size)
     return arena_zalloc(a, bytes);
 }
 
-void *arena_grow(struct arena *a, void *p, size_t old_bytes, size_t new_bytes)
-{
+void *arena_grow(struct arena *a, void *p, size_t old_bytes, size_t new_bytes) {
     struct arena_chunk *c = a->chunk;
     size_t old = (old_bytes + 15) & ~(size_t)15;
     if (p && c && old && (char *)p + old == c->bytes + c->used && new_bytes >= old_bytes) {
         size_t want = (new_bytes + 15) & ~(size_t)15;
         size_t max = a->bytes_max ? a->bytes_max : ARENA_BYTES_MAX_DEFAULT;
-        if (want >= new_bytes && want - old <= c->cap - c->used && want - old <= max - a->bytes_used) {
+        if (want >= new_bytes && want - old <= c->cap - c->used &&
+            want - old <= max - a->bytes_used) {
             c->used += want - old;
             a->bytes_used += want - old;
             return p;
@@ -94,14 +90,12 @@ void *arena_grow(struct arena *a, void *p, size_t old_bytes, size_t new_bytes)
     return q;
 }
 
-struct str arena_str(struct arena *a, struct str s)
-{
+struct str arena_str(struct arena *a, struct str s) {
     char *p = arena_strz(a, s);
     return (struct str){p, p ? s.n : 0};
 }
 
-char *arena_strz(struct arena *a, struct str s)
-{
+char *arena_strz(struct arena *a, struct str s) {
     char *p = s.n < SIZE_MAX ? arena_alloc(a, s.n + 1) : NULL;
     if (!p)
         return NULL;
@@ -111,8 +105,7 @@ char *arena_strz(struct arena *a, struct str s)
     return p;
 }
 
-struct str arena_printf(struct arena *a, const char *fmt, ...)
-{
+struct str arena_printf(struct arena *a, const char *fmt, ...) {
     va_list ap, again;
     va_start(ap, fmt);
     va_copy(again, ap);
@@ -131,8 +124,7 @@ struct arena_cleanup {
     void *arg;
 };
 
-bool arena_on_free(struct arena *a, void (*fn)(void *arg), void *arg)
-{
+bool arena_on_free(struct arena *a, void (*fn)(void *arg), void *arg) {
     struct arena_cleanup *c = ARENA_NEW(a, struct arena_cleanup);
     if (!c)
         return false;
@@ -141,15 +133,13 @@ bool arena_on_free(struct arena *a, void (*fn)(void *arg), void *arg)
     return true;
 }
 
-static void run_cleanups(struct arena *a)
-{
+static void run_cleanups(struct arena *a) {
     for (struct arena_cleanup *c = a->cleanups; c; c = c->next)
         c->fn(c->arg);
     a->cleanups = NULL;
 }
 
-void arena_reset(struct arena *a)
-{
+void arena_reset(struct arena *a) {
     run_cleanups(a);
     while (a->chunk && a->chunk->next) {
         struct arena_chunk *c = a->chunk;
@@ -162,8 +152,7 @@ void arena_reset(struct arena *a)
     a->failed = false;
 }
 
-void arena_deinit(struct arena *a)
-{
+void arena_deinit(struct arena *a) {
     run_cleanups(a);
     while (a->chunk) {
         struct arena_chunk *c = a->chunk;
@@ -174,8 +163,8 @@ void arena_deinit(struct arena *a)
     a->failed = false;
 }
 
-bool arena_err(const struct arena *a, struct err *err)
-{
-    return err_set(err, ERR_EXECUTION, "memory limit of this request (%zu MiB) reached; ask for less at once",
+bool arena_err(const struct arena *a, struct err *err) {
+    return err_set(err, ERR_EXECUTION,
+                   "memory limit of this request (%zu MiB) reached; ask for less at once",
                    (a->bytes_max ? a->bytes_max : ARENA_BYTES_MAX_DEFAULT) >> 20);
 }

@@ -14,8 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void err_keeps_message_and_maps_codes(void **state)
-{
+static void err_keeps_message_and_maps_codes(void **state) {
     (void)state;
     struct err e;
     assert_false(err_set_at(&e, ERR_BAD_INPUT, 3, 7, "expected %s", "a number"));
@@ -34,8 +33,7 @@ static void err_keeps_message_and_maps_codes(void **state)
     assert_false(err_set(NULL, ERR_INTERNAL, "nobody cares"));
 }
 
-static void str_numbers_are_whole_and_checked(void **state)
-{
+static void str_numbers_are_whole_and_checked(void **state) {
     (void)state;
     uint64_t u;
     int64_t i;
@@ -49,8 +47,7 @@ static void str_numbers_are_whole_and_checked(void **state)
     assert_false(str_to_i64(STR("9223372036854775808"), &i));
 }
 
-static void str_floats_follow_go(void **state)
-{
+static void str_floats_follow_go(void **state) {
     (void)state;
     double v;
     assert_true(str_to_f64(STR("+Inf"), &v) && isinf(v) && v > 0);
@@ -67,16 +64,14 @@ static void str_floats_follow_go(void **state)
     assert_false(str_to_f64(STR(""), &v));
 }
 
-static uint64_t xorshift(uint64_t *s)
-{
+static uint64_t xorshift(uint64_t *s) {
     *s ^= *s << 13;
     *s ^= *s >> 7;
     *s ^= *s << 17;
     return *s;
 }
 
-static void floats_print_shortest_and_read_back(void **state)
-{
+static void floats_print_shortest_and_read_back(void **state) {
     (void)state;
     uint64_t seed = 0x9e3779b97f4a7c15u;
     char text[DTOA_BYTES_MAX + 1], wide[64];
@@ -107,8 +102,7 @@ static void floats_print_shortest_and_read_back(void **state)
     }
 }
 
-static void floats_print_as_go(void **state)
-{
+static void floats_print_as_go(void **state) {
     (void)state;
     static const struct {
         double v;
@@ -142,8 +136,7 @@ static void floats_print_as_go(void **state)
     }
 }
 
-static void utf8_is_strict(void **state)
-{
+static void utf8_is_strict(void **state) {
     (void)state;
     assert_true(str_is_utf8(STR("火の見")));
     assert_true(str_is_utf8(STR("\xf0\x9f\x94\xa5")));
@@ -153,16 +146,14 @@ static void utf8_is_strict(void **state)
     assert_false(str_is_utf8(STR("\xe7\x81")));         /* cut short */
 }
 
-static void str_distance_suggests(void **state)
-{
+static void str_distance_suggests(void **state) {
     (void)state;
     assert_int_equal(str_distance(STR("scrape_intervall"), STR("scrape_interval"), 9), 1);
     assert_int_equal(str_distance(STR("recieve"), STR("receive"), 9), 1); /* a swap counts once */
     assert_int_equal(str_distance(STR("abc"), STR("xyz"), 2), 2);
 }
 
-static void buf_stops_at_its_cap(void **state)
-{
+static void buf_stops_at_its_cap(void **state) {
     (void)state;
     struct buf b = BUF_INIT_MAX(10);
     buf_putz(&b, "12345");
@@ -179,14 +170,12 @@ static void buf_stops_at_its_cap(void **state)
     buf_deinit(&b);
 }
 
-static void note_free(void *arg)
-{
+static void note_free(void *arg) {
     char **at = arg;
     *(*at)++ = '.';
 }
 
-static void arena_frees_what_its_objects_own(void **state)
-{
+static void arena_frees_what_its_objects_own(void **state) {
     (void)state;
     char seen[8] = "", *at = seen;
     struct arena a = ARENA_INIT_MAX(4096);
@@ -203,8 +192,7 @@ static void arena_frees_what_its_objects_own(void **state)
     assert_string_equal(seen, "...");
 }
 
-static void arena_respects_its_cap_and_grows_in_place(void **state)
-{
+static void arena_respects_its_cap_and_grows_in_place(void **state) {
     (void)state;
     struct arena a = ARENA_INIT_MAX(1 << 16);
     char *p = arena_alloc(&a, 16);
@@ -223,8 +211,7 @@ static void arena_respects_its_cap_and_grows_in_place(void **state)
     arena_deinit(&a);
 }
 
-static void cursor_fails_once_and_stays(void **state)
-{
+static void cursor_fails_once_and_stays(void **state) {
     (void)state;
     struct buf b = BUF_INIT;
     buf_varint(&b, 300);
@@ -248,8 +235,7 @@ static void cursor_fails_once_and_stays(void **state)
     buf_deinit(&b);
 }
 
-static void map_agrees_with_an_array(void **state)
-{
+static void map_agrees_with_an_array(void **state) {
     (void)state;
     struct map m = MAP_INIT;
     static uintptr_t naive[500];
@@ -279,8 +265,7 @@ static void map_agrees_with_an_array(void **state)
     map_deinit(&m);
 }
 
-static void crc32c_matches_the_rfc(void **state)
-{
+static void crc32c_matches_the_rfc(void **state) {
     (void)state;
     unsigned char zeros[32] = {0};
     assert_int_equal(crc32c(0, zeros, 32), 0x8a9136aau); /* RFC 3720 B.4 */
@@ -288,8 +273,7 @@ static void crc32c_matches_the_rfc(void **state)
     assert_int_equal(crc32c(crc32c(0, "1234", 4), "56789", 5), 0xe3069283u);
 }
 
-static void durations_as_prometheus(void **state)
-{
+static void durations_as_prometheus(void **state) {
     (void)state;
     int64_t ms;
     struct err e;
@@ -303,7 +287,8 @@ static void durations_as_prometheus(void **state)
     static const struct {
         int64_t ms;
         const char *text;
-    } cases[] = {{0, "0s"}, {90000, "1m30s"}, {86400000, "1d"}, {604800000, "1w"}, {1500, "1s500ms"}, {90000000, "1d1h"}};
+    } cases[] = {{0, "0s"},         {90000, "1m30s"},  {86400000, "1d"},
+                 {604800000, "1w"}, {1500, "1s500ms"}, {90000000, "1d1h"}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct buf b = BUF_INIT;
         duration_format(&b, cases[i].ms);
@@ -312,8 +297,7 @@ static void durations_as_prometheus(void **state)
     }
 }
 
-static void times_parse_and_print(void **state)
-{
+static void times_parse_and_print(void **state) {
     (void)state;
     int64_t ms;
     struct err e;
@@ -327,16 +311,17 @@ static void times_parse_and_print(void **state)
     time_format_rfc3339(&b, 1700000000123);
     assert_string_equal(b.p, "2023-11-14T22:13:20.123Z");
     buf_deinit(&b);
-    for (int64_t day = -200000; day < 200000; day += 17) { /* civil dates round trip, before 1970 too */
+    for (int64_t day = -200000; day < 200000;
+         day += 17) { /* civil dates round trip, before 1970 too */
         struct civil c = civil_from_s(day * 86400 + 3661);
-        assert_true(civil_to_s(c.year, c.month, c.day, c.hour, c.minute, c.second) == day * 86400 + 3661);
+        assert_true(civil_to_s(c.year, c.month, c.day, c.hour, c.minute, c.second) ==
+                    day * 86400 + 3661);
     }
     assert_int_equal(civil_from_s(0).weekday, 4);
     assert_int_equal(civil_from_s(1709164800).yearday, 60); /* 29 February 2024 */
 }
 
-static void manual_clock_moves_by_hand(void **state)
-{
+static void manual_clock_moves_by_hand(void **state) {
     (void)state;
     struct clock_manual m = {.wall_ns = 5000000};
     struct clock c = clock_manual_view(&m);
@@ -345,8 +330,7 @@ static void manual_clock_moves_by_hand(void **state)
     assert_int_equal(clock_mono_ms(&c), 10);
 }
 
-static void stats_have_names(void **state)
-{
+static void stats_have_names(void **state) {
     (void)state;
     for (int i = 0; i < STAT_COUNT; i++) {
         const struct stat_info *info = stats_info((enum stat_id)i);
@@ -356,8 +340,7 @@ static void stats_have_names(void **state)
     }
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(err_keeps_message_and_maps_codes),
         cmocka_unit_test(str_numbers_are_whole_and_checked),

@@ -9,11 +9,11 @@
 
 #include <cmocka.h>
 
-#define assert_str(view, literal)                                                                                      \
-    do {                                                                                                               \
-        struct str view_ = (view);                                                                                     \
-        assert_int_equal(view_.n, strlen(literal));                                                                    \
-        assert_memory_equal(view_.n ? view_.p : "", literal, view_.n);                                                 \
+#define assert_str(view, literal)                                                                  \
+    do {                                                                                           \
+        struct str view_ = (view);                                                                 \
+        assert_int_equal(view_.n, strlen(literal));                                                \
+        assert_memory_equal(view_.n ? view_.p : "", literal, view_.n);                             \
     } while (0)
 
 #endif

@@ -1,7 +1,6 @@
 #include "base/cur.h"
 
-uint64_t cur_varint_slow(struct cur *c)
-{
+uint64_t cur_varint_slow(struct cur *c) {
     uint64_t v = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
         uint8_t b = cur_u8(c);

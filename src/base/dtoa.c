@@ -9,11 +9,12 @@
 #include <string.h>
 
 /* "00".."99": two digits a division. */
-static const char pairs[201] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
-                               "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+static const char pairs[201] = "0001020304050607080910111213141516171819202122232425262728293031323"
+                               "334353637383940414243444546474849"
+                               "5051525354555657585960616263646566676869707172737475767778798081828"
+                               "384858687888990919293949596979899";
 
-static int digits_of_u64(uint64_t m, char *out)
-{
+static int digits_of_u64(uint64_t m, char *out) {
     char tmp[20];
     int i = 20;
     while (m >= 100) {
@@ -32,25 +33,31 @@ static int digits_of_u64(uint64_t m, char *out)
     return 20 - i;
 }
 
-/* floor(log2(10^e)), floor(log10(2^e)), floor(log10(3/4 * 2^e)) by fixed-point multiplication, exact in the
- * range of doubles. */
-static int floor_log2_pow10(int e) { return (e * 1741647) >> 19; }
-static int floor_log10_pow2(int e) { return (e * 1262611) >> 22; }
-static int floor_log10_3_4_pow2(int e) { return (e * 1262611 - 524031) >> 22; }
+/* floor(log2(10^e)), floor(log10(2^e)), floor(log10(3/4 * 2^e)) by fixed-point multiplication,
+ * exact in the range of doubles. */
+static int floor_log2_pow10(int e) {
+    return (e * 1741647) >> 19;
+}
+static int floor_log10_pow2(int e) {
+    return (e * 1262611) >> 22;
+}
+static int floor_log10_3_4_pow2(int e) {
+    return (e * 1262611 - 524031) >> 22;
+}
 
-/* floor(g * cp / 2^128), with its lowest bit set when the remainder is not zero ("round to odd"). */
-static uint64_t mul_round_odd(const uint64_t g[2], uint64_t cp)
-{
+/* floor(g * cp / 2^128), with its lowest bit set when the remainder is not zero ("round to odd").
+ */
+static uint64_t mul_round_odd(const uint64_t g[2], uint64_t cp) {
     __extension__ typedef unsigned __int128 u128;
     u128 low = (u128)g[1] * cp, high = (u128)g[0] * cp + (uint64_t)(low >> 64);
     return (uint64_t)(high >> 64) | ((uint64_t)high > 1);
 }
 
-/* Shortest digits d and exponent k with v = d * 10^k: R. Giulietti, "The Schubfach way to render doubles"
- * (2020). The interval of numbers that round to v is scaled to 4 * 10^-k, where either one multiple of 40
- * (one digit less) or one of 4 lies inside, else the nearer of two multiples of 4 is taken. */
-static uint64_t shortest(uint64_t bits, int *out_k)
-{
+/* Shortest digits d and exponent k with v = d * 10^k: R. Giulietti, "The Schubfach way to render
+ * doubles" (2020). The interval of numbers that round to v is scaled to 4 * 10^-k, where either one
+ * multiple of 40 (one digit less) or one of 4 lies inside, else the nearer of two multiples of 4 is
+ * taken. */
+static uint64_t shortest(uint64_t bits, int *out_k) {
     uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1);
     int biased = (int)(bits >> 52);
     uint64_t c = biased ? fraction | UINT64_C(1) << 52 : fraction;
@@ -81,12 +88,12 @@ static uint64_t shortest(uint64_t bits, int *out_k)
     return s + (vb > middle || (vb == middle && (s & 1)) ? 1 : 0);
 }
 
-int dtoa_digits(double v, char *out, int *out_exp10)
-{
+int dtoa_digits(double v, char *out, int *out_exp10) {
     uint64_t d;
     int k = 0;
     if (v < 9007199254740992.0 && v == (double)(uint64_t)v) {
-        d = (uint64_t)v; /* an integer below 2^53: its digits are exact, and none but zeros at the end can go */
+        d = (uint64_t)v; /* an integer below 2^53: its digits are exact, and none but zeros at the
+                            end can go */
     } else {
         uint64_t bits;
         memcpy(&bits, &v, sizeof(bits));
@@ -99,8 +106,7 @@ int dtoa_digits(double v, char *out, int *out_exp10)
     return n;
 }
 
-static size_t special(double v, char *out)
-{
+static size_t special(double v, char *out) {
     const char *s = NULL;
     if (isnan(v))
         s = "NaN";
@@ -115,8 +121,7 @@ static size_t special(double v, char *out)
     return n;
 }
 
-static size_t plain(const char *d, int n, int exp10, char *out)
-{
+static size_t plain(const char *d, int n, int exp10, char *out) {
     char *o = out;
     if (exp10 <= 0) {
         *o++ = '0';
@@ -134,8 +139,7 @@ static size_t plain(const char *d, int n, int exp10, char *out)
     return (size_t)(o - out);
 }
 
-size_t dtoa_f(double v, char *out)
-{
+size_t dtoa_f(double v, char *out) {
     size_t n = special(v, out);
     if (n)
         return n;
@@ -149,8 +153,7 @@ size_t dtoa_f(double v, char *out)
 }
 
 /* d.ddde+xx: Go's 'e' form, two digits of exponent at least. */
-static size_t with_exponent(const char *d, int n, int x, char *out)
-{
+static size_t with_exponent(const char *d, int n, int x, char *out) {
     char *o = out;
     *o++ = d[0];
     if (n > 1) {
@@ -170,8 +173,7 @@ static size_t with_exponent(const char *d, int n, int x, char *out)
 }
 
 /* plain_from..plain_below: the decimal exponents that are written without an exponent. */
-static size_t choose(double v, int plain_from, int plain_below, char *out)
-{
+static size_t choose(double v, int plain_from, int plain_below, char *out) {
     size_t n = special(v, out);
     if (n)
         return n;
@@ -185,13 +187,16 @@ static size_t choose(double v, int plain_from, int plain_below, char *out)
     return (size_t)(o - out) + n;
 }
 
-size_t dtoa_g(double v, char *out) { return choose(v, -4, 21, out); }
-size_t dtoa_e(double v, char *out)
-{
+size_t dtoa_g(double v, char *out) {
+    return choose(v, -4, 21, out);
+}
+size_t dtoa_e(double v, char *out) {
     if (v != 0)
         return choose(v, 0, 0, out);
     bool neg = signbit(v);
     memcpy(out, neg ? "-0e+00" : "0e+00", neg ? 6 : 5);
     return neg ? 6 : 5;
 }
-size_t dtoa_json(double v, char *out) { return choose(v, -6, 21, out); }
+size_t dtoa_json(double v, char *out) {
+    return choose(v, -6, 21, out);
+}

@@ -1,5 +1,5 @@
-/* dtoa_pow10.h - for k in -292..324: ceil(10^k * 2^(127 - floor(log2(10^k)))), the 128 leading bits of the power of
- * ten, high half first. Exact integers; dtoa_test.c computes them again. */
+/* dtoa_pow10.h - for k in -292..324: ceil(10^k * 2^(127 - floor(log2(10^k)))), the 128 leading bits
+ * of the power of ten, high half first. Exact integers; dtoa_test.c computes them again. */
 #ifndef BASE_DTOA_POW10_H
 #define BASE_DTOA_POW10_H
 

@@ -1,6 +1,6 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -14,15 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void expect(size_t (*f)(double, char *), double v, const char *want)
-{
+static void expect(size_t (*f)(double, char *), double v, const char *want) {
     char got[DTOA_BYTES_MAX + 1];
     got[f(v, got)] = 0;
     assert_string_equal(got, want);
 }
 
-static void test_forms(void **state)
-{
+static void test_forms(void **state) {
     (void)state;
     expect(dtoa_f, 0, "0");
     expect(dtoa_f, -0.0, "-0");
@@ -60,17 +58,16 @@ static void test_forms(void **state)
 }
 
 static uint64_t state64 = UINT64_C(0x9e3779b97f4a7c15);
-static uint64_t next_random(void)
-{
+static uint64_t next_random(void) {
     state64 ^= state64 << 13;
     state64 ^= state64 >> 7;
     state64 ^= state64 << 17;
     return state64;
 }
 
-/* What the C library says: the fewest digits that read back, found by trying, each length the nearest. */
-static int fewest_digits(double v, char *out)
-{
+/* What the C library says: the fewest digits that read back, found by trying, each length the
+ * nearest. */
+static int fewest_digits(double v, char *out) {
     for (int precision = 0; precision < 17; precision++) {
         (void)snprintf(out, 40, "%.*e", precision, v);
         if (strtod(out, NULL) == v)
@@ -79,8 +76,7 @@ static int fewest_digits(double v, char *out)
     return 17;
 }
 
-static void check(double v)
-{
+static void check(double v) {
     char got[DTOA_BYTES_MAX + 1], want[40], digits[24];
     got[dtoa_e(v, got)] = 0;
     if (strtod(got, NULL) != v)
@@ -90,14 +86,14 @@ static void check(double v)
         fail_msg("%a -> %s has %d digits, %s has %d", v, got, n, want, least);
     if (n == least && strtod(want, NULL) == v) {
         /* of equal length: not farther from v than the C library's choice */
-        long double a = fabsl(strtold(got, NULL) - (long double)v), b = fabsl(strtold(want, NULL) - (long double)v);
+        long double a = fabsl(strtold(got, NULL) - (long double)v),
+                    b = fabsl(strtold(want, NULL) - (long double)v);
         if (a > b && fabsl(a - b) > 1e-3L * b)
             fail_msg("%a -> %s, but %s is nearer", v, got, want);
     }
 }
 
-static void test_shortest(void **state)
-{
+static void test_shortest(void **state) {
     (void)state;
     for (int i = 0; i < 200000; i++) {
         uint64_t bits = next_random() & ~(UINT64_C(1) << 63);
@@ -126,8 +122,7 @@ static void test_shortest(void **state)
 
 /* 10^k exactly, as 32-bit limbs, least first. */
 enum { LIMBS = 80 };
-static void table_entry(int k, uint64_t out[2])
-{
+static void table_entry(int k, uint64_t out[2]) {
     static uint32_t big[LIMBS * 2];
     memset(big, 0, sizeof(big));
     int top = 0, n = k < 0 ? -k : k;
@@ -188,19 +183,18 @@ static void table_entry(int k, uint64_t out[2])
     out[1] = (uint64_t)g;
 }
 
-static void test_table(void **state)
-{
+static void test_table(void **state) {
     (void)state;
     for (int k = POW10_MIN; k <= POW10_MAX; k++) {
         uint64_t want[2];
         table_entry(k, want);
         if (memcmp(want, pow10_128[k - POW10_MIN], sizeof(want)) != 0)
-            fail_msg("10^%d: %016llx %016llx", k, (unsigned long long)want[0], (unsigned long long)want[1]);
+            fail_msg("10^%d: %016llx %016llx", k, (unsigned long long)want[0],
+                     (unsigned long long)want[1]);
     }
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_shortest),

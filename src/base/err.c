@@ -18,8 +18,7 @@ static const struct {
 
 static char err_names[sizeof(err_table) / sizeof(err_table[0])][24];
 
-__attribute__((constructor)) static void err_names_init(void)
-{
+__attribute__((constructor)) static void err_names_init(void) {
     for (size_t i = 0; i < sizeof(err_table) / sizeof(err_table[0]); i++) {
         size_t k = 0;
         for (; err_table[i].name[k] && k + 1 < sizeof(err_names[i]); k++) {
@@ -30,15 +29,13 @@ __attribute__((constructor)) static void err_names_init(void)
     }
 }
 
-static void err_format(struct err *err, const char *fmt, va_list ap)
-{
+static void err_format(struct err *err, const char *fmt, va_list ap) {
     int n = vsnprintf(err->message, sizeof(err->message), fmt, ap);
     if (n < 0)
         err->message[0] = 0;
 }
 
-bool err_set(struct err *err, enum err_code code, const char *fmt, ...)
-{
+bool err_set(struct err *err, enum err_code code, const char *fmt, ...) {
     if (!err)
         return false;
     err->code = code;
@@ -51,8 +48,8 @@ bool err_set(struct err *err, enum err_code code, const char *fmt, ...)
     return false;
 }
 
-bool err_set_at(struct err *err, enum err_code code, uint32_t line, uint32_t column, const char *fmt, ...)
-{
+bool err_set_at(struct err *err, enum err_code code, uint32_t line, uint32_t column,
+                const char *fmt, ...) {
     if (!err)
         return false;
     err->code = code;
@@ -66,8 +63,7 @@ bool err_set_at(struct err *err, enum err_code code, uint32_t line, uint32_t col
     return false;
 }
 
-bool err_sys(struct err *err, enum err_code code, int sys_errno, const char *fmt, ...)
-{
+bool err_sys(struct err *err, enum err_code code, int sys_errno, const char *fmt, ...) {
     if (!err)
         return false;
     err->code = (sys_errno == ENOSPC || sys_errno == EDQUOT) ? ERR_UNAVAILABLE : code;
@@ -84,8 +80,7 @@ bool err_sys(struct err *err, enum err_code code, int sys_errno, const char *fmt
     return false;
 }
 
-bool err_prefix(struct err *err, const char *fmt, ...)
-{
+bool err_prefix(struct err *err, const char *fmt, ...) {
     if (!err)
         return false;
     char old[ERR_MESSAGE_BYTES_MAX];
@@ -99,13 +94,20 @@ bool err_prefix(struct err *err, const char *fmt, ...)
     return false;
 }
 
-void err_reset(struct err *err)
-{
+void err_reset(struct err *err) {
     if (err)
         memset(err, 0, offsetof(struct err, message) + 1);
 }
 
-int err_http_status(enum err_code code) { return err_table[code].http; }
-int err_exit_code(enum err_code code) { return err_table[code].exit; }
-const char *err_prom_type(enum err_code code) { return err_table[code].prom; }
-const char *err_code_name(enum err_code code) { return err_names[code]; }
+int err_http_status(enum err_code code) {
+    return err_table[code].http;
+}
+int err_exit_code(enum err_code code) {
+    return err_table[code].exit;
+}
+const char *err_prom_type(enum err_code code) {
+    return err_table[code].prom;
+}
+const char *err_code_name(enum err_code code) {
+    return err_names[code];
+}

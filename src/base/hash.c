@@ -7,12 +7,15 @@
 #include <nmmintrin.h>
 #endif
 
-uint64_t hash_bytes(const void *p, size_t n) { return XXH3_64bits(p, n); }
-uint64_t hash_bytes_seed(const void *p, size_t n, uint64_t seed) { return XXH3_64bits_withSeed(p, n, seed); }
+uint64_t hash_bytes(const void *p, size_t n) {
+    return XXH3_64bits(p, n);
+}
+uint64_t hash_bytes_seed(const void *p, size_t n, uint64_t seed) {
+    return XXH3_64bits_withSeed(p, n, seed);
+}
 
 static uint32_t crc_table[256];
-__attribute__((constructor)) static void crc_table_init(void)
-{
+__attribute__((constructor)) static void crc_table_init(void) {
     for (uint32_t i = 0; i < 256; i++) {
         uint32_t c = i;
         for (int k = 0; k < 8; k++)
@@ -21,8 +24,7 @@ __attribute__((constructor)) static void crc_table_init(void)
     }
 }
 
-uint32_t crc32c(uint32_t crc, const void *data, size_t n)
-{
+uint32_t crc32c(uint32_t crc, const void *data, size_t n) {
     const unsigned char *p = data;
     uint32_t c = ~crc;
 #if defined(__SSE4_2__)

@@ -1,4 +1,5 @@
-/* hash.h - hashing of bytes (XXH3, 64 bits) and CRC32C (Castagnoli, RFC 3720) for what is kept on disk. */
+/* hash.h - hashing of bytes (XXH3, 64 bits) and CRC32C (Castagnoli, RFC 3720) for what is kept on
+ * disk. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
@@ -6,9 +7,10 @@
 
 uint64_t hash_bytes(const void *p, size_t n);
 uint64_t hash_bytes_seed(const void *p, size_t n, uint64_t seed);
-static inline uint64_t hash_str(struct str s) { return hash_bytes(s.p, s.n); }
-static inline uint64_t hash_mix(uint64_t a, uint64_t b)
-{
+static inline uint64_t hash_str(struct str s) {
+    return hash_bytes(s.p, s.n);
+}
+static inline uint64_t hash_mix(uint64_t a, uint64_t b) {
     uint64_t x = a ^ (b + 0x9e3779b97f4a7c15u + (a << 6) + (a >> 2));
     x ^= x >> 32;
     x *= 0xd6e8feb86659fd93u;

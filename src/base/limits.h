@@ -1,10 +1,11 @@
-/* limits.h - every limit in one place, with its unit and its reason. A message that refuses something
- * names the limit. Limits that a person may want to move are options (docs/config.md); these are the
- * defaults and the walls behind them. */
+/* limits.h - every limit in one place, with its unit and its reason. A message that refuses
+ * something names the limit. Limits that a person may want to move are options (docs/config.md);
+ * these are the defaults and the walls behind them. */
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
 
-/* names and labels: what Prometheus's own servers take in practice, and what one page of UI can show */
+/* names and labels: what Prometheus's own servers take in practice, and what one page of UI can
+ * show */
 #define LIMIT_LABEL_NAME_BYTES 1024
 #define LIMIT_LABEL_VALUE_BYTES 16384
 #define LIMIT_LABELS_PER_SERIES 64
@@ -22,7 +23,8 @@
 #define LIMIT_HTTP_CONNECTIONS 12000
 #define LIMIT_HTTP_IDLE_S 120
 
-/* cardinality, per source: past this new series of that source are refused by name, known ones go on */
+/* cardinality, per source: past this new series of that source are refused by name, known ones go
+ * on */
 #define LIMIT_SERIES_PER_SOURCE 200000
 #define LIMIT_SERIES_PER_METRIC_AND_SOURCE 50000
 

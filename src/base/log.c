@@ -7,10 +7,11 @@
 
 static _Atomic int log_threshold = LOG_LEVEL_INFO;
 
-void log_set_level(enum log_level level) { atomic_store(&log_threshold, (int)level); }
+void log_set_level(enum log_level level) {
+    atomic_store(&log_threshold, (int)level);
+}
 
-void log_line(enum log_level level, const char *room, const char *fmt, ...)
-{
+void log_line(enum log_level level, const char *room, const char *fmt, ...) {
     static const char *names[] = {"debug", "info", "warn", "error"};
     if ((int)level < atomic_load(&log_threshold))
         return;
@@ -24,7 +25,8 @@ void log_line(enum log_level level, const char *room, const char *fmt, ...)
     struct tm tm;
     if (!gmtime_r(&now.tv_sec, &tm))
         return;
-    int n = snprintf(line, sizeof(line), "ts=%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ level=%s room=%s msg=\"",
+    int n = snprintf(line, sizeof(line),
+                     "ts=%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ level=%s room=%s msg=\"",
                      tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
                      now.tv_nsec / 1000000, names[level], room);
     size_t k = n > 0 ? (size_t)n : 0;

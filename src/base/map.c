@@ -6,8 +6,7 @@
 
 #define TOMB UINT32_MAX
 
-void map_reset(struct map *m)
-{
+void map_reset(struct map *m) {
     if (!m->borrow_keys)
         for (uint32_t i = 0; i < m->n; i++)
             free((void *)(uintptr_t)m->entries[i].key.p);
@@ -16,16 +15,14 @@ void map_reset(struct map *m)
         memset(m->slots, 0, m->n_slots * sizeof(*m->slots));
 }
 
-void map_deinit(struct map *m)
-{
+void map_deinit(struct map *m) {
     map_reset(m);
     free(m->entries);
     free(m->slots);
     *m = (struct map){.borrow_keys = m->borrow_keys};
 }
 
-struct map_entry *map_find(const struct map *m, struct str key)
-{
+struct map_entry *map_find(const struct map *m, struct str key) {
     if (!m->n_slots)
         return NULL;
     uint64_t h = hash_str(key);
@@ -41,14 +38,12 @@ struct map_entry *map_find(const struct map *m, struct str key)
     }
 }
 
-void *map_get(const struct map *m, struct str key)
-{
+void *map_get(const struct map *m, struct str key) {
     struct map_entry *e = map_find(m, key);
     return e ? e->value : NULL;
 }
 
-static bool map_rehash(struct map *m)
-{
+static bool map_rehash(struct map *m) {
     uint32_t n_slots = 16;
     while (n_slots < (m->n_live + 1) * 2)
         n_slots *= 2;
@@ -80,8 +75,7 @@ static bool map_rehash(struct map *m)
     return true;
 }
 
-bool map_put(struct map *m, struct str key, void *value, void **out_old)
-{
+bool map_put(struct map *m, struct str key, void *value, void **out_old) {
     struct map_entry *e = map_find(m, key);
     if (out_old)
         *out_old = e ? e->value : NULL;
@@ -112,8 +106,7 @@ bool map_put(struct map *m, struct str key, void *value, void **out_old)
     return true;
 }
 
-void *map_del(struct map *m, struct str key)
-{
+void *map_del(struct map *m, struct str key) {
     struct map_entry *e = map_find(m, key);
     if (!e)
         return NULL;
@@ -131,8 +124,7 @@ void *map_del(struct map *m, struct str key)
     return value;
 }
 
-struct map_entry *map_next(const struct map *m, const struct map_entry *after)
-{
+struct map_entry *map_next(const struct map *m, const struct map_entry *after) {
     uint32_t i = after ? (uint32_t)(after - m->entries) + 1 : 0;
     for (; i < m->n; i++)
         if (m->entries[i].key.p)

@@ -25,7 +25,8 @@ void map_reset(struct map *m);
 /* NULL when absent (store non-NULL values, or use map_find). */
 void *map_get(const struct map *m, struct str key);
 struct map_entry *map_find(const struct map *m, struct str key);
-/* Inserts or replaces; returns false only when memory is exhausted. *out_old: former value or NULL. */
+/* Inserts or replaces; returns false only when memory is exhausted. *out_old: former value or NULL.
+ */
 bool map_put(struct map *m, struct str key, void *value, void **out_old);
 void *map_del(struct map *m, struct str key); /* the value that was there, or NULL */
 /* for (struct map_entry *e = map_next(m, NULL); e; e = map_next(m, e)) */

@@ -8,4 +8,6 @@ static const struct stat_info infos[] = {
 #undef X
 };
 
-const struct stat_info *stats_info(enum stat_id id) { return &infos[id]; }
+const struct stat_info *stats_info(enum stat_id id) {
+    return &infos[id];
+}

@@ -3,8 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-int str_cmp(struct str a, struct str b)
-{
+int str_cmp(struct str a, struct str b) {
     size_t n = a.n < b.n ? a.n : b.n;
     int c = n ? memcmp(a.p, b.p, n) : 0;
     if (c)
@@ -12,10 +11,11 @@ int str_cmp(struct str a, struct str b)
     return a.n < b.n ? -1 : a.n > b.n;
 }
 
-static char lower(char c) { return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c); }
+static char lower(char c) {
+    return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
 
-bool str_eq_nocase(struct str a, struct str b)
-{
+bool str_eq_nocase(struct str a, struct str b) {
     if (a.n != b.n)
         return false;
     for (size_t i = 0; i < a.n; i++)
@@ -24,18 +24,16 @@ bool str_eq_nocase(struct str a, struct str b)
     return true;
 }
 
-bool str_starts(struct str s, struct str prefix)
-{
+bool str_starts(struct str s, struct str prefix) {
     return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
 }
 
-bool str_ends(struct str s, struct str suffix)
-{
-    return s.n >= suffix.n && (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
+bool str_ends(struct str s, struct str suffix) {
+    return s.n >= suffix.n &&
+           (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
 }
 
-struct str str_sub(struct str s, size_t from, size_t n)
-{
+struct str str_sub(struct str s, size_t from, size_t n) {
     if (from > s.n)
         from = s.n;
     if (n > s.n - from)
@@ -43,10 +41,11 @@ struct str str_sub(struct str s, size_t from, size_t n)
     return (struct str){s.p ? s.p + from : NULL, n};
 }
 
-struct str str_from_offset(struct str s, size_t from) { return str_sub(s, from, s.n); }
+struct str str_from_offset(struct str s, size_t from) {
+    return str_sub(s, from, s.n);
+}
 
-size_t str_find(struct str s, struct str needle)
-{
+size_t str_find(struct str s, struct str needle) {
     if (needle.n == 0)
         return 0;
     if (s.n < needle.n)
@@ -55,16 +54,16 @@ size_t str_find(struct str s, struct str needle)
     return hit ? (size_t)(hit - s.p) : SIZE_MAX;
 }
 
-size_t str_find_char(struct str s, char c)
-{
+size_t str_find_char(struct str s, char c) {
     const char *hit = s.n ? memchr(s.p, c, s.n) : NULL;
     return hit ? (size_t)(hit - s.p) : SIZE_MAX;
 }
 
-static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
-struct str str_trim(struct str s)
-{
+struct str str_trim(struct str s) {
     while (s.n && is_space(s.p[0]))
         s.p++, s.n--;
     while (s.n && is_space(s.p[s.n - 1]))
@@ -72,8 +71,7 @@ struct str str_trim(struct str s)
     return s;
 }
 
-bool str_next(struct str *s, char c, struct str *out_head)
-{
+bool str_next(struct str *s, char c, struct str *out_head) {
     if (!s->p)
         return false;
     size_t at = str_find_char(*s, c);
@@ -87,8 +85,7 @@ bool str_next(struct str *s, char c, struct str *out_head)
     return true;
 }
 
-bool str_to_u64(struct str s, uint64_t *out)
-{
+bool str_to_u64(struct str s, uint64_t *out) {
     uint64_t v = 0;
     if (s.n == 0 || s.n > 20)
         return false;
@@ -103,8 +100,7 @@ bool str_to_u64(struct str s, uint64_t *out)
     return true;
 }
 
-bool str_to_i64(struct str s, int64_t *out)
-{
+bool str_to_i64(struct str s, int64_t *out) {
     bool neg = s.n && s.p[0] == '-';
     if (s.n && (s.p[0] == '-' || s.p[0] == '+'))
         s = str_from_offset(s, 1);
@@ -117,12 +113,13 @@ bool str_to_i64(struct str s, int64_t *out)
     return true;
 }
 
-static const double powers_of_ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                       1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+static const double powers_of_ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                       1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                       1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-/* Exact for up to 15 digits and |exponent| <= 22 (Clinger's fast path); *ok false when not applicable. */
-static double fast_decimal(struct str s, bool *ok)
-{
+/* Exact for up to 15 digits and |exponent| <= 22 (Clinger's fast path); *ok false when not
+ * applicable. */
+static double fast_decimal(struct str s, bool *ok) {
     size_t i = 0;
     uint64_t m = 0;
     int digits = 0, frac = 0, exp10 = 0;
@@ -179,8 +176,7 @@ static double fast_decimal(struct str s, bool *ok)
     return neg ? -v : v;
 }
 
-bool str_to_f64(struct str s, double *out)
-{
+bool str_to_f64(struct str s, double *out) {
     bool ok = false;
     double v = fast_decimal(s, &ok);
     if (ok) {
@@ -216,8 +212,7 @@ bool str_to_f64(struct str s, double *out)
     return true;
 }
 
-bool str_is_utf8(struct str s)
-{
+bool str_is_utf8(struct str s) {
     const unsigned char *p = (const unsigned char *)s.p, *e = p ? p + s.n : p;
     while (p < e) {
         if (*p < 0x80) {
@@ -248,8 +243,7 @@ bool str_is_utf8(struct str s)
     return true;
 }
 
-unsigned str_distance(struct str a, struct str b, unsigned cap)
-{
+unsigned str_distance(struct str a, struct str b, unsigned cap) {
     enum { LEN_MAX = 63 };
     if (a.n > LEN_MAX || b.n > LEN_MAX)
         return cap;
@@ -265,7 +259,8 @@ unsigned str_distance(struct str a, struct str b, unsigned cap)
                 best = prev[j] + 1;
             if (cur[j - 1] + 1 < best)
                 best = cur[j - 1] + 1;
-            if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1] && before[j - 2] + 1 < best)
+            if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1] &&
+                before[j - 2] + 1 < best)
                 best = before[j - 2] + 1;
             cur[j] = best;
         }

@@ -2,13 +2,18 @@
 
 #include <math.h>
 
-static wall_t manual_wall(void *self) { return (wall_t){((struct clock_manual *)self)->wall_ns}; }
-static mono_t manual_mono(void *self) { return (mono_t){((struct clock_manual *)self)->mono_ns}; }
+static wall_t manual_wall(void *self) {
+    return (wall_t){((struct clock_manual *)self)->wall_ns};
+}
+static mono_t manual_mono(void *self) {
+    return (mono_t){((struct clock_manual *)self)->mono_ns};
+}
 
-struct clock clock_manual_view(struct clock_manual *m) { return (struct clock){manual_wall, manual_mono, m}; }
+struct clock clock_manual_view(struct clock_manual *m) {
+    return (struct clock){manual_wall, manual_mono, m};
+}
 
-void clock_manual_advance(struct clock_manual *m, dur_t by)
-{
+void clock_manual_advance(struct clock_manual *m, dur_t by) {
     m->wall_ns += by.ns;
     m->mono_ns += by.ns;
 }
@@ -18,14 +23,17 @@ static const struct {
     int64_t ms;
     bool exact_only; /* printed only when it divides what is left, as Prometheus does */
 } units[] = {
-    {"y", INT64_C(31536000000), true}, {"w", INT64_C(604800000), true}, {"d", 86400000, false},
-    {"h", 3600000, false},             {"m", 60000, false},             {"s", 1000, false},
+    {"y", INT64_C(31536000000), true},
+    {"w", INT64_C(604800000), true},
+    {"d", 86400000, false},
+    {"h", 3600000, false},
+    {"m", 60000, false},
+    {"s", 1000, false},
     {"ms", 1, false},
 };
 enum { N_UNITS = sizeof(units) / sizeof(units[0]) };
 
-bool duration_parse(struct str s, int64_t *out_ms, struct err *err)
-{
+bool duration_parse(struct str s, int64_t *out_ms, struct err *err) {
     if (str_eq(s, STR("0"))) {
         *out_ms = 0;
         return true;
@@ -48,22 +56,24 @@ bool duration_parse(struct str s, int64_t *out_ms, struct err *err)
         int64_t part;
         if (k == N_UNITS)
             goto bad;
-        if (__builtin_mul_overflow((int64_t)v, units[k].ms, &part) || __builtin_add_overflow(total, part, &total) ||
-            total > INT64_MAX / 1000000)
+        if (__builtin_mul_overflow((int64_t)v, units[k].ms, &part) ||
+            __builtin_add_overflow(total, part, &total) || total > INT64_MAX / 1000000)
             return err_set(err, ERR_BAD_INPUT, "duration out of range: \"%.*s\"", STR_FMT(s));
         next = k + 1;
     }
     if (s.n == 0)
-        return err_set(err, ERR_BAD_INPUT, "empty duration string; expected a duration such as 30s or 1h30m");
+        return err_set(err, ERR_BAD_INPUT,
+                       "empty duration string; expected a duration such as 30s or 1h30m");
     *out_ms = total;
     return true;
 bad:
-    return err_set(err, ERR_BAD_INPUT, "not a valid duration string: \"%.*s\"; expected a duration such as 30s or 1h30m",
-                   STR_FMT(s));
+    return err_set(
+        err, ERR_BAD_INPUT,
+        "not a valid duration string: \"%.*s\"; expected a duration such as 30s or 1h30m",
+        STR_FMT(s));
 }
 
-void duration_format(struct buf *b, int64_t ms)
-{
+void duration_format(struct buf *b, int64_t ms) {
     if (ms == 0) {
         buf_putz(b, "0s");
         return;
@@ -83,11 +93,12 @@ void duration_format(struct buf *b, int64_t ms)
     }
 }
 
-static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
+static int64_t floor_div(int64_t a, int64_t b) {
+    return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}
 
 /* Days from civil and back: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms". */
-int64_t civil_to_s(int64_t y, int month, int day, int hour, int minute, int second)
-{
+int64_t civil_to_s(int64_t y, int month, int day, int hour, int minute, int second) {
     y -= month <= 2;
     int64_t era = floor_div(y, 400);
     int64_t yoe = y - era * 400;
@@ -96,16 +107,16 @@ int64_t civil_to_s(int64_t y, int month, int day, int hour, int minute, int seco
     return (era * 146097 + doe - 719468) * 86400 + hour * 3600 + minute * 60 + second;
 }
 
-static bool leap(int64_t y) { return (y % 4 == 0 && y % 100 != 0) || y % 400 == 0; }
+static bool leap(int64_t y) {
+    return (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
+}
 
-int civil_days_in_month(int64_t year, int month)
-{
+int civil_days_in_month(int64_t year, int month) {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     return month == 2 && leap(year) ? 29 : days[month - 1];
 }
 
-struct civil civil_from_s(int64_t s)
-{
+struct civil civil_from_s(int64_t s) {
     struct civil c;
     int64_t days = floor_div(s, 86400), rest = s - days * 86400;
     c.hour = (int)(rest / 3600);
@@ -126,18 +137,17 @@ struct civil civil_from_s(int64_t s)
     return c;
 }
 
-void time_format_rfc3339(struct buf *b, int64_t ts_ms)
-{
+void time_format_rfc3339(struct buf *b, int64_t ts_ms) {
     int64_t s = floor_div(ts_ms, 1000), ms = ts_ms - s * 1000;
     struct civil c = civil_from_s(s);
-    buf_printf(b, "%04lld-%02d-%02dT%02d:%02d:%02d", (long long)c.year, c.month, c.day, c.hour, c.minute, c.second);
+    buf_printf(b, "%04lld-%02d-%02dT%02d:%02d:%02d", (long long)c.year, c.month, c.day, c.hour,
+               c.minute, c.second);
     if (ms)
         buf_printf(b, ".%03d", (int)ms);
     buf_putc(b, 'Z');
 }
 
-static bool digits(struct str s, size_t at, size_t n, int *out)
-{
+static bool digits(struct str s, size_t at, size_t n, int *out) {
     uint64_t v;
     if (at + n > s.n || !str_to_u64(str_sub(s, at, n), &v))
         return false;
@@ -145,16 +155,16 @@ static bool digits(struct str s, size_t at, size_t n, int *out)
     return true;
 }
 
-static bool parse_rfc3339(struct str s, int64_t *out_ms)
-{
+static bool parse_rfc3339(struct str s, int64_t *out_ms) {
     int y, mo, d, h, mi, se;
-    if (s.n < 20 || s.p[4] != '-' || s.p[7] != '-' || (s.p[10] != 'T' && s.p[10] != 't') || s.p[13] != ':' ||
-        s.p[16] != ':')
+    if (s.n < 20 || s.p[4] != '-' || s.p[7] != '-' || (s.p[10] != 'T' && s.p[10] != 't') ||
+        s.p[13] != ':' || s.p[16] != ':')
         return false;
-    if (!digits(s, 0, 4, &y) || !digits(s, 5, 2, &mo) || !digits(s, 8, 2, &d) || !digits(s, 11, 2, &h) ||
-        !digits(s, 14, 2, &mi) || !digits(s, 17, 2, &se))
+    if (!digits(s, 0, 4, &y) || !digits(s, 5, 2, &mo) || !digits(s, 8, 2, &d) ||
+        !digits(s, 11, 2, &h) || !digits(s, 14, 2, &mi) || !digits(s, 17, 2, &se))
         return false;
-    if (mo < 1 || mo > 12 || d < 1 || d > civil_days_in_month(y, mo) || h > 23 || mi > 59 || se > 60)
+    if (mo < 1 || mo > 12 || d < 1 || d > civil_days_in_month(y, mo) || h > 23 || mi > 59 ||
+        se > 60)
         return false;
     size_t i = 19;
     int64_t ms = 0;
@@ -180,8 +190,7 @@ static bool parse_rfc3339(struct str s, int64_t *out_ms)
     return true;
 }
 
-bool time_parse_api(struct str s, int64_t *out_ms, struct err *err)
-{
+bool time_parse_api(struct str s, int64_t *out_ms, struct err *err) {
     double v;
     if (str_to_f64(s, &v) && isfinite(v)) {
         if (fabs(v) > 9.2e15)
@@ -191,6 +200,7 @@ bool time_parse_api(struct str s, int64_t *out_ms, struct err *err)
     }
     if (parse_rfc3339(s, out_ms))
         return true;
-    return err_set(err, ERR_BAD_INPUT, "cannot parse \"%.*s\" to a valid timestamp; expected RFC 3339 or Unix seconds",
+    return err_set(err, ERR_BAD_INPUT,
+                   "cannot parse \"%.*s\" to a valid timestamp; expected RFC 3339 or Unix seconds",
                    STR_FMT(s));
 }

@@ -5,16 +5,14 @@
 
 #include <stdlib.h>
 
-struct str labels_get(struct labels ls, struct str name)
-{
+struct str labels_get(struct labels ls, struct str name) {
     for (uint32_t i = 0; i < ls.n; i++)
         if (str_eq(ls.l[i].name, name))
             return ls.l[i].value;
     return (struct str){NULL, 0};
 }
 
-int labels_cmp(struct labels a, struct labels b)
-{
+int labels_cmp(struct labels a, struct labels b) {
     uint32_t n = a.n < b.n ? a.n : b.n;
     for (uint32_t i = 0; i < n; i++) {
         int c = str_cmp(a.l[i].name, b.l[i].name);
@@ -26,8 +24,7 @@ int labels_cmp(struct labels a, struct labels b)
     return a.n < b.n ? -1 : a.n > b.n;
 }
 
-bool labels_eq(struct labels a, struct labels b)
-{
+bool labels_eq(struct labels a, struct labels b) {
     if (a.n != b.n)
         return false;
     for (uint32_t i = 0; i < a.n; i++)
@@ -36,8 +33,7 @@ bool labels_eq(struct labels a, struct labels b)
     return true;
 }
 
-uint64_t labels_hash(struct labels ls)
-{
+uint64_t labels_hash(struct labels ls) {
     uint64_t h = ls.n;
     for (uint32_t i = 0; i < ls.n; i++) {
         h = hash_mix(h, hash_str(ls.l[i].name));
@@ -46,16 +42,14 @@ uint64_t labels_hash(struct labels ls)
     return h;
 }
 
-static size_t labels_bytes(struct labels ls)
-{
+static size_t labels_bytes(struct labels ls) {
     size_t n = sizeof(struct label) * ls.n;
     for (uint32_t i = 0; i < ls.n; i++)
         n += ls.l[i].name.n + ls.l[i].value.n;
     return n;
 }
 
-static struct labels labels_pack(char *block, struct labels ls)
-{
+static struct labels labels_pack(char *block, struct labels ls) {
     struct label *l = (struct label *)(void *)block;
     char *p = block + sizeof(struct label) * ls.n;
     for (uint32_t i = 0; i < ls.n; i++) {
@@ -71,8 +65,7 @@ static struct labels labels_pack(char *block, struct labels ls)
     return (struct labels){l, ls.n};
 }
 
-bool labels_copy(struct arena *a, struct labels ls, struct labels *out)
-{
+bool labels_copy(struct arena *a, struct labels ls, struct labels *out) {
     char *block = arena_alloc(a, labels_bytes(ls));
     if (!block)
         return false;
@@ -80,8 +73,7 @@ bool labels_copy(struct arena *a, struct labels ls, struct labels *out)
     return true;
 }
 
-struct labels *labels_dup(struct labels ls)
-{
+struct labels *labels_dup(struct labels ls) {
     char *block = malloc(sizeof(struct labels) + labels_bytes(ls));
     if (!block)
         return NULL;
@@ -90,8 +82,7 @@ struct labels *labels_dup(struct labels ls)
     return out;
 }
 
-static void put_quoted(struct buf *b, struct str s)
-{
+static void put_quoted(struct buf *b, struct str s) {
     buf_putc(b, '"');
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
@@ -107,8 +98,7 @@ static void put_quoted(struct buf *b, struct str s)
     buf_putc(b, '"');
 }
 
-void labels_format(struct buf *b, struct labels ls)
-{
+void labels_format(struct buf *b, struct labels ls) {
     struct str name = labels_name(ls);
     bool bare = name.n && metric_name_is_legacy(name);
     if (bare)
@@ -146,28 +136,24 @@ struct parse {
     struct arena *arena;
 };
 
-static void skip_space(struct parse *p)
-{
+static void skip_space(struct parse *p) {
     while (p->at < p->text.n && (p->text.p[p->at] == ' ' || p->text.p[p->at] == '\t'))
         p->at++;
 }
 
-static bool name_byte(char c, bool first)
-{
+static bool name_byte(char c, bool first) {
     return c == '_' || c == ':' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
            (!first && c >= '0' && c <= '9');
 }
 
-static struct str parse_word(struct parse *p)
-{
+static struct str parse_word(struct parse *p) {
     size_t from = p->at;
     while (p->at < p->text.n && name_byte(p->text.p[p->at], p->at == from))
         p->at++;
     return str_sub(p->text, from, p->at - from);
 }
 
-static bool parse_quoted(struct parse *p, struct str *out)
-{
+static bool parse_quoted(struct parse *p, struct str *out) {
     size_t end = p->at + 1;
     while (end < p->text.n && p->text.p[end] != '"')
         end += p->text.p[end] == '\\' ? 2 : 1;
@@ -193,8 +179,7 @@ static bool parse_quoted(struct parse *p, struct str *out)
     return true;
 }
 
-bool labels_parse(struct str text, struct arena *a, struct labels *out, struct err *err)
-{
+bool labels_parse(struct str text, struct arena *a, struct labels *out, struct err *err) {
     struct parse p = {text, 0, a};
     struct labels_builder b = LABELS_BUILDER_INIT;
     skip_space(&p);
@@ -239,8 +224,8 @@ bool labels_parse(struct str text, struct arena *a, struct labels *out, struct e
     if (ok && b.failed)
         ok = err_set(err, ERR_INTERNAL, "out of memory");
     else if (!ok)
-        err_set_at(err, ERR_BAD_INPUT, 1, (uint32_t)p.at + 1, "expected labels such as up{job=\"node\"}, found \"%.*s\"",
-                   STR_FMT(text));
+        err_set_at(err, ERR_BAD_INPUT, 1, (uint32_t)p.at + 1,
+                   "expected labels such as up{job=\"node\"}, found \"%.*s\"", STR_FMT(text));
     if (ok && !labels_copy(a, labels_builder_view(&b), out))
         ok = arena_err(a, err);
     labels_builder_deinit(&b);
@@ -249,14 +234,12 @@ bool labels_parse(struct str text, struct arena *a, struct labels *out, struct e
 
 /* Builder */
 
-void labels_builder_deinit(struct labels_builder *b)
-{
+void labels_builder_deinit(struct labels_builder *b) {
     free(b->l);
     *b = LABELS_BUILDER_INIT;
 }
 
-static bool builder_room(struct labels_builder *b, uint32_t n)
-{
+static bool builder_room(struct labels_builder *b, uint32_t n) {
     if (n <= b->cap)
         return true;
     uint32_t cap = b->cap ? b->cap * 2 : 16;
@@ -272,8 +255,7 @@ static bool builder_room(struct labels_builder *b, uint32_t n)
     return true;
 }
 
-void labels_builder_reset(struct labels_builder *b, struct labels from)
-{
+void labels_builder_reset(struct labels_builder *b, struct labels from) {
     b->n = 0;
     b->failed = false;
     if (from.n && builder_room(b, from.n)) {
@@ -282,8 +264,7 @@ void labels_builder_reset(struct labels_builder *b, struct labels from)
     }
 }
 
-static uint32_t builder_at(const struct labels_builder *b, struct str name, bool *found)
-{
+static uint32_t builder_at(const struct labels_builder *b, struct str name, bool *found) {
     uint32_t lo = 0, hi = b->n;
     while (lo < hi) {
         uint32_t mid = (lo + hi) / 2;
@@ -301,8 +282,7 @@ static uint32_t builder_at(const struct labels_builder *b, struct str name, bool
     return lo;
 }
 
-void labels_builder_set(struct labels_builder *b, struct str name, struct str value)
-{
+void labels_builder_set(struct labels_builder *b, struct str name, struct str value) {
     if (value.n == 0) {
         labels_builder_del(b, name);
         return;
@@ -319,8 +299,7 @@ void labels_builder_set(struct labels_builder *b, struct str name, struct str va
     b->l[at].value = value;
 }
 
-void labels_builder_del(struct labels_builder *b, struct str name)
-{
+void labels_builder_del(struct labels_builder *b, struct str name) {
     bool found;
     uint32_t at = builder_at(b, name, &found);
     if (found) {
@@ -329,19 +308,19 @@ void labels_builder_del(struct labels_builder *b, struct str name)
     }
 }
 
-struct str labels_builder_get(const struct labels_builder *b, struct str name)
-{
+struct str labels_builder_get(const struct labels_builder *b, struct str name) {
     bool found;
     uint32_t at = builder_at(b, name, &found);
     return found ? b->l[at].value : (struct str){NULL, 0};
 }
 
-struct labels labels_builder_view(const struct labels_builder *b) { return (struct labels){b->l, b->n}; }
+struct labels labels_builder_view(const struct labels_builder *b) {
+    return (struct labels){b->l, b->n};
+}
 
 /* Checks */
 
-static bool legacy(struct str name, bool colon)
-{
+static bool legacy(struct str name, bool colon) {
     if (name.n == 0)
         return false;
     for (size_t i = 0; i < name.n; i++)
@@ -350,11 +329,14 @@ static bool legacy(struct str name, bool colon)
     return true;
 }
 
-bool label_name_is_legacy(struct str name) { return legacy(name, false); }
-bool metric_name_is_legacy(struct str name) { return legacy(name, true); }
+bool label_name_is_legacy(struct str name) {
+    return legacy(name, false);
+}
+bool metric_name_is_legacy(struct str name) {
+    return legacy(name, true);
+}
 
-bool labels_check(struct labels ls, struct err *err)
-{
+bool labels_check(struct labels ls, struct err *err) {
     size_t bytes = 0;
     if (ls.n == 0)
         return err_set(err, ERR_BAD_INPUT, "a series needs at least one label");
@@ -364,27 +346,34 @@ bool labels_check(struct labels ls, struct err *err)
     for (uint32_t i = 0; i < ls.n; i++) {
         struct str name = ls.l[i].name, value = ls.l[i].value;
         if (name.n == 0)
-            return err_set(err, ERR_BAD_INPUT, "series \"%.*s\" has a label without a name", STR_FMT(labels_name(ls)));
+            return err_set(err, ERR_BAD_INPUT, "series \"%.*s\" has a label without a name",
+                           STR_FMT(labels_name(ls)));
         if (name.n > LIMIT_LABEL_NAME_BYTES)
-            return err_set(err, ERR_TOO_LARGE, "label name \"%.64s...\" has %zu bytes; at most %d are allowed", name.p,
+            return err_set(err, ERR_TOO_LARGE,
+                           "label name \"%.64s...\" has %zu bytes; at most %d are allowed", name.p,
                            name.n, LIMIT_LABEL_NAME_BYTES);
         if (value.n > LIMIT_LABEL_VALUE_BYTES)
-            return err_set(err, ERR_TOO_LARGE, "label \"%.*s\" of \"%.*s\" has a value of %zu bytes; at most %d are allowed",
-                           STR_FMT(name), STR_FMT(labels_name(ls)), value.n, LIMIT_LABEL_VALUE_BYTES);
+            return err_set(
+                err, ERR_TOO_LARGE,
+                "label \"%.*s\" of \"%.*s\" has a value of %zu bytes; at most %d are allowed",
+                STR_FMT(name), STR_FMT(labels_name(ls)), value.n, LIMIT_LABEL_VALUE_BYTES);
         if (!str_is_utf8(name) || !str_is_utf8(value))
-            return err_set(err, ERR_BAD_INPUT, "label %u of \"%.*s\" is not valid UTF-8", i, STR_FMT(labels_name(ls)));
+            return err_set(err, ERR_BAD_INPUT, "label %u of \"%.*s\" is not valid UTF-8", i,
+                           STR_FMT(labels_name(ls)));
         if (i) {
             int c = str_cmp(ls.l[i - 1].name, name);
             if (c == 0)
-                return err_set(err, ERR_BAD_INPUT, "label \"%.*s\" of \"%.*s\" is given twice", STR_FMT(name),
-                               STR_FMT(labels_name(ls)));
+                return err_set(err, ERR_BAD_INPUT, "label \"%.*s\" of \"%.*s\" is given twice",
+                               STR_FMT(name), STR_FMT(labels_name(ls)));
             if (c > 0)
-                return err_set(err, ERR_BAD_INPUT, "labels of \"%.*s\" are not sorted by name", STR_FMT(labels_name(ls)));
+                return err_set(err, ERR_BAD_INPUT, "labels of \"%.*s\" are not sorted by name",
+                               STR_FMT(labels_name(ls)));
         }
         bytes += name.n + value.n;
     }
     if (bytes > LIMIT_SERIES_BYTES)
-        return err_set(err, ERR_TOO_LARGE, "labels of \"%.*s\" have %zu bytes; at most %d are allowed",
+        return err_set(err, ERR_TOO_LARGE,
+                       "labels of \"%.*s\" have %zu bytes; at most %d are allowed",
                        STR_FMT(labels_name(ls)), bytes, LIMIT_SERIES_BYTES);
     return true;
 }

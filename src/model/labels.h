@@ -1,7 +1,9 @@
-/* labels.h - the identity of a series: name/value pairs sorted by name (bytewise), unique names, no empty
- * values (an empty value means "no such label"), the metric name under "__name__". All of it UTF-8.
+/* labels.h - the identity of a series: name/value pairs sorted by name (bytewise), unique names, no
+ * empty values (an empty value means "no such label"), the metric name under "__name__". All of it
+ * UTF-8.
  *
- * struct labels is a borrowed view; whoever made it (an arena, the store, a builder) owns the bytes.
+ * struct labels is a borrowed view; whoever made it (an arena, the store, a builder) owns the
+ * bytes.
  */
 #ifndef MODEL_LABELS_H
 #define MODEL_LABELS_H
@@ -22,8 +24,11 @@ struct labels {
 };
 
 struct str labels_get(struct labels ls, struct str name); /* {NULL,0}: absent */
-static inline struct str labels_name(struct labels ls) { return labels_get(ls, STR(LABEL_NAME)); }
-int labels_cmp(struct labels a, struct labels b);  /* Prometheus's order: pairwise by name, then value */
+static inline struct str labels_name(struct labels ls) {
+    return labels_get(ls, STR(LABEL_NAME));
+}
+int labels_cmp(struct labels a,
+               struct labels b); /* Prometheus's order: pairwise by name, then value */
 bool labels_eq(struct labels a, struct labels b);
 uint64_t labels_hash(struct labels ls);
 /* A deep copy in one allocation; false past the arena's cap. */

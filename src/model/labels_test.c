@@ -7,8 +7,7 @@
 
 #include <stdlib.h>
 
-static void builder_sorts_replaces_deletes(void **state)
-{
+static void builder_sorts_replaces_deletes(void **state) {
     (void)state;
     struct labels_builder b = LABELS_BUILDER_INIT;
     labels_builder_set(&b, STR("job"), STR("node"));
@@ -28,8 +27,7 @@ static void builder_sorts_replaces_deletes(void **state)
     labels_builder_deinit(&b);
 }
 
-static void text_form_round_trips(void **state)
-{
+static void text_form_round_trips(void **state) {
     (void)state;
     static const char *texts[] = {"up", "up{job=\"node\"}", "{a=\"b\", c=\"d\\\"e\\\\\\n\"}",
                                   "{\"火.の\", \"l.x\"=\"y\"}"};
@@ -46,10 +44,10 @@ static void text_form_round_trips(void **state)
     }
 }
 
-static void wrong_text_is_refused(void **state)
-{
+static void wrong_text_is_refused(void **state) {
     (void)state;
-    static const char *texts[] = {"up{", "up{a}", "up{a=b}", "up{a=\"b}", "up{a=\"b\" c=\"d\"}", "up}", "{a=\"\\x\"}"};
+    static const char *texts[] = {
+        "up{", "up{a}", "up{a=b}", "up{a=\"b}", "up{a=\"b\" c=\"d\"}", "up}", "{a=\"\\x\"}"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct arena a = ARENA_INIT;
         struct labels ls;
@@ -60,15 +58,13 @@ static void wrong_text_is_refused(void **state)
     }
 }
 
-static bool check(struct label *l, uint32_t n, const char *says)
-{
+static bool check(struct label *l, uint32_t n, const char *says) {
     struct err e;
     bool ok = labels_check((struct labels){l, n}, &e);
     return !ok && strstr(e.message, says);
 }
 
-static void check_names_the_culprit(void **state)
-{
+static void check_names_the_culprit(void **state) {
     (void)state;
     static char big[LIMIT_LABEL_VALUE_BYTES + 1];
     memset(big, 'x', sizeof(big));
@@ -86,8 +82,7 @@ static void check_names_the_culprit(void **state)
     assert_true(labels_check((struct labels){good, 2}, &e));
 }
 
-static void order_is_prometheus(void **state)
-{
+static void order_is_prometheus(void **state) {
     (void)state;
     struct label a[] = {{STR("a"), STR("1")}}, b[] = {{STR("a"), STR("1")}, {STR("b"), STR("1")}};
     struct label c[] = {{STR("a"), STR("2")}};
@@ -96,8 +91,7 @@ static void order_is_prometheus(void **state)
     assert_int_equal(labels_cmp((struct labels){a, 1}, (struct labels){a, 1}), 0);
 }
 
-static void matchers_see_missing_as_empty(void **state)
-{
+static void matchers_see_missing_as_empty(void **state) {
     (void)state;
     struct label l[] = {{STR("job"), STR("node")}};
     struct labels ls = {l, 1};
@@ -118,8 +112,7 @@ static void matchers_see_missing_as_empty(void **state)
     regex_free(re);
 }
 
-static void metric_types_have_names(void **state)
-{
+static void metric_types_have_names(void **state) {
     (void)state;
     enum metric_type t;
     assert_true(metric_type_from_name(STR("gaugehistogram"), &t));
@@ -129,12 +122,14 @@ static void metric_types_have_names(void **state)
     assert_false(metric_type_from_name(STR("Counter"), &t));
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(builder_sorts_replaces_deletes), cmocka_unit_test(text_form_round_trips),
-        cmocka_unit_test(wrong_text_is_refused),          cmocka_unit_test(check_names_the_culprit),
-        cmocka_unit_test(order_is_prometheus),            cmocka_unit_test(matchers_see_missing_as_empty),
+        cmocka_unit_test(builder_sorts_replaces_deletes),
+        cmocka_unit_test(text_form_round_trips),
+        cmocka_unit_test(wrong_text_is_refused),
+        cmocka_unit_test(check_names_the_culprit),
+        cmocka_unit_test(order_is_prometheus),
+        cmocka_unit_test(matchers_see_missing_as_empty),
         cmocka_unit_test(metric_types_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

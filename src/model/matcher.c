@@ -2,8 +2,7 @@
 
 #include <assert.h>
 
-bool matcher_matches(const struct matcher *m, struct str value)
-{
+bool matcher_matches(const struct matcher *m, struct str value) {
     switch (m->type) {
     case MATCH_EQ:
         return str_eq(m->value, value);
@@ -18,16 +17,14 @@ bool matcher_matches(const struct matcher *m, struct str value)
     return false;
 }
 
-bool matchers_match(const struct matcher *m, size_t n, struct labels ls)
-{
+bool matchers_match(const struct matcher *m, size_t n, struct labels ls) {
     for (size_t i = 0; i < n; i++)
         if (!matcher_matches(&m[i], labels_get(ls, m[i].name)))
             return false;
     return true;
 }
 
-void matcher_format(struct buf *b, const struct matcher *m)
-{
+void matcher_format(struct buf *b, const struct matcher *m) {
     static const char *op[] = {"=", "!=", "=~", "!~"};
     if (label_name_is_legacy(m->name))
         buf_puts(b, m->name);

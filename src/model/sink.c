@@ -1,11 +1,13 @@
 #include "model/sink.h"
 
-static const char *const names[] = {"unknown", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset"};
+static const char *const names[] = {"unknown",        "counter", "gauge", "histogram",
+                                    "gaugehistogram", "summary", "info",  "stateset"};
 
-const char *metric_type_name(enum metric_type t) { return names[t]; }
+const char *metric_type_name(enum metric_type t) {
+    return names[t];
+}
 
-bool metric_type_from_name(struct str name, enum metric_type *out)
-{
+bool metric_type_from_name(struct str name, enum metric_type *out) {
     if (str_eq(name, STR("untyped"))) {
         *out = METRIC_UNKNOWN;
         return true;

@@ -12,8 +12,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-bool file_open(const char *path, int flags, mode_t mode, int *out_fd, struct err *err)
-{
+bool file_open(const char *path, int flags, mode_t mode, int *out_fd, struct err *err) {
     int fd;
     do
         fd = open(path, flags | O_CLOEXEC, mode);
@@ -26,14 +25,12 @@ bool file_open(const char *path, int flags, mode_t mode, int *out_fd, struct err
     return true;
 }
 
-void file_close(int fd)
-{
+void file_close(int fd) {
     if (fd >= 0)
         (void)close(fd);
 }
 
-bool file_write_all(int fd, const void *data, size_t n, const char *path, struct err *err)
-{
+bool file_write_all(int fd, const void *data, size_t n, const char *path, struct err *err) {
     const char *p = data;
     while (n) {
         ssize_t k = write(fd, p, n);
@@ -47,8 +44,8 @@ bool file_write_all(int fd, const void *data, size_t n, const char *path, struct
     return true;
 }
 
-bool file_pwrite_all(int fd, const void *data, size_t n, int64_t offset, const char *path, struct err *err)
-{
+bool file_pwrite_all(int fd, const void *data, size_t n, int64_t offset, const char *path,
+                     struct err *err) {
     const char *p = data;
     while (n) {
         ssize_t k = pwrite(fd, p, n, offset);
@@ -63,8 +60,8 @@ bool file_pwrite_all(int fd, const void *data, size_t n, int64_t offset, const c
     return true;
 }
 
-bool file_pread_all(int fd, void *data, size_t n, int64_t offset, const char *path, struct err *err)
-{
+bool file_pread_all(int fd, void *data, size_t n, int64_t offset, const char *path,
+                    struct err *err) {
     char *p = data;
     while (n) {
         ssize_t k = pread(fd, p, n, offset);
@@ -81,15 +78,13 @@ bool file_pread_all(int fd, void *data, size_t n, int64_t offset, const char *pa
     return true;
 }
 
-bool file_sync(int fd, const char *path, struct err *err)
-{
+bool file_sync(int fd, const char *path, struct err *err) {
     if (fdatasync(fd) != 0)
         return err_sys(err, ERR_INTERNAL, errno, "cannot fsync %s", path);
     return true;
 }
 
-bool file_sync_dir(const char *dir, struct err *err)
-{
+bool file_sync_dir(const char *dir, struct err *err) {
     int fd;
     if (!file_open(dir, O_RDONLY | O_DIRECTORY, 0, &fd, err))
         return false;
@@ -100,8 +95,7 @@ bool file_sync_dir(const char *dir, struct err *err)
     return true;
 }
 
-bool file_size(int fd, int64_t *out, struct err *err)
-{
+bool file_size(int fd, int64_t *out, struct err *err) {
     struct stat st;
     if (fstat(fd, &st) != 0)
         return err_sys(err, ERR_INTERNAL, errno, "cannot stat");
@@ -109,8 +103,7 @@ bool file_size(int fd, int64_t *out, struct err *err)
     return true;
 }
 
-bool file_read(const char *path, size_t bytes_max, struct buf *out, struct err *err)
-{
+bool file_read(const char *path, size_t bytes_max, struct buf *out, struct err *err) {
     int fd;
     if (!file_open(path, O_RDONLY, 0, &fd, err))
         return false;
@@ -143,8 +136,7 @@ bool file_read(const char *path, size_t bytes_max, struct buf *out, struct err *
     return true;
 }
 
-static void parent_of(const char *path, char *out, size_t cap)
-{
+static void parent_of(const char *path, char *out, size_t cap) {
     const char *slash = strrchr(path, '/');
     if (!slash)
         (void)snprintf(out, cap, ".");
@@ -154,8 +146,7 @@ static void parent_of(const char *path, char *out, size_t cap)
         (void)snprintf(out, cap, "%.*s", (int)(slash - path), path);
 }
 
-bool file_write_atomic(const char *path, struct str content, mode_t mode, struct err *err)
-{
+bool file_write_atomic(const char *path, struct str content, mode_t mode, struct err *err) {
     char tmp[4096], dir[4096];
     int n = snprintf(tmp, sizeof(tmp), "%s.tmp", path);
     if (n < 0 || (size_t)n >= sizeof(tmp))
@@ -174,8 +165,7 @@ bool file_write_atomic(const char *path, struct str content, mode_t mode, struct
     return file_sync_dir(dir, err);
 }
 
-bool file_mkdirs(const char *path, mode_t mode, struct err *err)
-{
+bool file_mkdirs(const char *path, mode_t mode, struct err *err) {
     char tmp[4096];
     size_t n = strlen(path);
     if (n == 0 || n >= sizeof(tmp))
@@ -193,32 +183,30 @@ bool file_mkdirs(const char *path, mode_t mode, struct err *err)
     return true;
 }
 
-bool file_rename(const char *from, const char *to, struct err *err)
-{
+bool file_rename(const char *from, const char *to, struct err *err) {
     if (rename(from, to) != 0)
         return err_sys(err, ERR_INTERNAL, errno, "cannot rename %s to %s", from, to);
     return true;
 }
 
-bool file_unlink(const char *path, struct err *err)
-{
+bool file_unlink(const char *path, struct err *err) {
     if (unlink(path) != 0 && errno != ENOENT)
         return err_sys(err, ERR_INTERNAL, errno, "cannot delete %s", path);
     return true;
 }
 
-bool file_exists(const char *path)
-{
+bool file_exists(const char *path) {
     struct stat st;
     return stat(path, &st) == 0;
 }
 
-bool file_list(const char *dir, struct arena *a, char ***out_names, size_t *out_n, struct err *err)
-{
+bool file_list(const char *dir, struct arena *a, char ***out_names, size_t *out_n,
+               struct err *err) {
     struct dirent **list = NULL;
     int n = scandir(dir, &list, NULL, alphasort);
     if (n < 0)
-        return err_sys(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_INTERNAL, errno, "cannot list %s", dir);
+        return err_sys(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_INTERNAL, errno, "cannot list %s",
+                       dir);
     char **names = arena_array(a, (size_t)n + 1, sizeof(*names));
     size_t k = 0;
     for (int i = 0; i < n; i++) {
@@ -238,8 +226,7 @@ bool file_list(const char *dir, struct arena *a, char ***out_names, size_t *out_
     return true;
 }
 
-bool file_remove_tree(const char *path, struct err *err)
-{
+bool file_remove_tree(const char *path, struct err *err) {
     struct stat st;
     if (lstat(path, &st) != 0)
         return errno == ENOENT ? true : err_sys(err, ERR_INTERNAL, errno, "cannot stat %s", path);
@@ -259,8 +246,7 @@ bool file_remove_tree(const char *path, struct err *err)
     return ok;
 }
 
-bool file_lock_dir(const char *dir, int *out_fd, struct err *err)
-{
+bool file_lock_dir(const char *dir, int *out_fd, struct err *err) {
     char path[4096], text[64] = "";
     (void)snprintf(path, sizeof(path), "%s/lock", dir);
     int fd;
@@ -274,7 +260,8 @@ bool file_lock_dir(const char *dir, int *out_fd, struct err *err)
         if (e != EWOULDBLOCK)
             return err_sys(err, ERR_INTERNAL, e, "cannot lock %s", path);
         return err_set(err, ERR_CONFLICT,
-                       "data folder %s is in use by another hinomi (pid %d); stop it, or give this one its own --data",
+                       "data folder %s is in use by another hinomi (pid %d); stop it, or give this "
+                       "one its own --data",
                        dir, (int)strtoul(text, NULL, 10));
     }
     int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
@@ -287,15 +274,15 @@ bool file_lock_dir(const char *dir, int *out_fd, struct err *err)
     return true;
 }
 
-bool file_fs_info(const char *path, struct fs_info *out, struct err *err)
-{
+bool file_fs_info(const char *path, struct fs_info *out, struct err *err) {
     struct statfs f;
     struct statvfs v;
     if (statfs(path, &f) != 0 || statvfs(path, &v) != 0)
         return err_sys(err, ERR_INTERNAL, errno, "cannot stat the file system of %s", path);
-    static const unsigned long network[] = {0x6969 /* NFS */, 0xff534d42 /* CIFS */, 0xfe534d42 /* SMB2 */,
-                                            0x517b /* SMB */, 0x01021997 /* 9P */, 0x00c36400 /* Ceph */,
-                                            0x5346414f /* AFS */};
+    static const unsigned long network[] = {
+        0x6969 /* NFS */, 0xff534d42 /* CIFS */, 0xfe534d42 /* SMB2 */,
+        0x517b /* SMB */, 0x01021997 /* 9P */,   0x00c36400 /* Ceph */,
+        0x5346414f /* AFS */};
     out->network = false;
     for (size_t i = 0; i < sizeof(network) / sizeof(network[0]); i++)
         out->network |= (unsigned long)f.f_type == network[i];
@@ -305,10 +292,11 @@ bool file_fs_info(const char *path, struct fs_info *out, struct err *err)
     return true;
 }
 
-bool file_glob(const char *pattern, struct arena *a, char ***out_paths, size_t *out_n, struct err *err)
-{
+bool file_glob(const char *pattern, struct arena *a, char ***out_paths, size_t *out_n,
+               struct err *err) {
     glob_t g;
-    int rc = glob(pattern, GLOB_ERR, NULL, &g); /* sorts; GLOB_ERR: a folder that cannot be read is an error, not "none" */
+    int rc = glob(pattern, GLOB_ERR, NULL,
+                  &g); /* sorts; GLOB_ERR: a folder that cannot be read is an error, not "none" */
     if (rc == GLOB_NOMATCH) {
         *out_paths = NULL;
         *out_n = 0;

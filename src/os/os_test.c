@@ -15,29 +15,25 @@
 
 static char folder[64];
 
-static int setup(void **state)
-{
+static int setup(void **state) {
     (void)state;
     (void)snprintf(folder, sizeof(folder), "/tmp/hinomi-os-XXXXXX");
     return mkdtemp(folder) ? 0 : -1;
 }
 
-static int teardown(void **state)
-{
+static int teardown(void **state) {
     (void)state;
     struct err e;
     return file_remove_tree(folder, &e) ? 0 : -1;
 }
 
-static const char *in_folder(const char *name)
-{
+static const char *in_folder(const char *name) {
     static char path[256];
     (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
     return path;
 }
 
-static void atomic_write_replaces_whole(void **state)
-{
+static void atomic_write_replaces_whole(void **state) {
     (void)state;
     struct err e;
     struct buf b = BUF_INIT;
@@ -57,8 +53,7 @@ static void atomic_write_replaces_whole(void **state)
     buf_deinit(&b);
 }
 
-static void reads_proc_files_of_size_zero(void **state)
-{
+static void reads_proc_files_of_size_zero(void **state) {
     (void)state;
     struct err e;
     struct buf b = BUF_INIT;
@@ -67,8 +62,7 @@ static void reads_proc_files_of_size_zero(void **state)
     buf_deinit(&b);
 }
 
-static void lists_and_removes(void **state)
-{
+static void lists_and_removes(void **state) {
     (void)state;
     struct err e;
     char deep[256];
@@ -90,8 +84,7 @@ static void lists_and_removes(void **state)
     assert_true(file_remove_tree(in_folder("a"), &e)); /* missing is fine */
 }
 
-static void a_second_owner_is_kept_out(void **state)
-{
+static void a_second_owner_is_kept_out(void **state) {
     (void)state;
     struct err e;
     int fd;
@@ -113,8 +106,7 @@ static void a_second_owner_is_kept_out(void **state)
     file_close(fd);
 }
 
-static void short_file_is_corrupt_not_garbage(void **state)
-{
+static void short_file_is_corrupt_not_garbage(void **state) {
     (void)state;
     struct err e;
     char got[10];
@@ -131,16 +123,14 @@ struct pipe_test {
     uintptr_t sum;
 };
 
-static void consume(void *arg)
-{
+static void consume(void *arg) {
     struct pipe_test *p = arg;
     void *item;
     while ((item = queue_pop(&p->q, (dur_t){-1})))
         p->sum += (uintptr_t)item;
 }
 
-static void queue_moves_all_and_refuses_when_full(void **state)
-{
+static void queue_moves_all_and_refuses_when_full(void **state) {
     (void)state;
     struct err e;
     struct pipe_test p = {0};
@@ -164,8 +154,7 @@ static void queue_moves_all_and_refuses_when_full(void **state)
     queue_deinit(&p.q);
 }
 
-static void clocks_and_randomness(void **state)
-{
+static void clocks_and_randomness(void **state) {
     (void)state;
     const struct clock *c = clock_system();
     mono_t a = c->mono(c->self), b = c->mono(c->self);
@@ -174,8 +163,7 @@ static void clocks_and_randomness(void **state)
     assert_true(random_u64() != random_u64());
 }
 
-static void knows_its_file_system(void **state)
-{
+static void knows_its_file_system(void **state) {
     (void)state;
     struct err e;
     struct fs_info info;
@@ -185,13 +173,16 @@ static void knows_its_file_system(void **state)
     assert_false(file_fs_info("/no/such/place", &info, &e));
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(atomic_write_replaces_whole), cmocka_unit_test(reads_proc_files_of_size_zero),
-        cmocka_unit_test(lists_and_removes),           cmocka_unit_test(a_second_owner_is_kept_out),
-        cmocka_unit_test(short_file_is_corrupt_not_garbage), cmocka_unit_test(queue_moves_all_and_refuses_when_full),
-        cmocka_unit_test(clocks_and_randomness),       cmocka_unit_test(knows_its_file_system),
+        cmocka_unit_test(atomic_write_replaces_whole),
+        cmocka_unit_test(reads_proc_files_of_size_zero),
+        cmocka_unit_test(lists_and_removes),
+        cmocka_unit_test(a_second_owner_is_kept_out),
+        cmocka_unit_test(short_file_is_corrupt_not_garbage),
+        cmocka_unit_test(queue_moves_all_and_refuses_when_full),
+        cmocka_unit_test(clocks_and_randomness),
+        cmocka_unit_test(knows_its_file_system),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

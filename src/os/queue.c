@@ -2,8 +2,7 @@
 
 #include <stdlib.h>
 
-bool queue_init(struct queue *q, size_t cap, struct err *err)
-{
+bool queue_init(struct queue *q, size_t cap, struct err *err) {
     *q = (struct queue){.cap = cap};
     q->items = calloc(cap, sizeof(*q->items));
     if (!q->items)
@@ -13,8 +12,7 @@ bool queue_init(struct queue *q, size_t cap, struct err *err)
     return true;
 }
 
-void queue_deinit(struct queue *q)
-{
+void queue_deinit(struct queue *q) {
     if (!q->items)
         return;
     mutex_deinit(&q->lock);
@@ -23,8 +21,7 @@ void queue_deinit(struct queue *q)
     q->items = NULL;
 }
 
-bool queue_push(struct queue *q, void *item)
-{
+bool queue_push(struct queue *q, void *item) {
     mutex_lock(&q->lock);
     bool ok = !q->closed && q->n < q->cap;
     if (ok) {
@@ -35,8 +32,7 @@ bool queue_push(struct queue *q, void *item)
     return ok;
 }
 
-void *queue_pop(struct queue *q, dur_t at_most)
-{
+void *queue_pop(struct queue *q, dur_t at_most) {
     void *item = NULL;
     mutex_lock(&q->lock);
     while (q->n == 0 && !q->closed) {
@@ -54,16 +50,14 @@ void *queue_pop(struct queue *q, dur_t at_most)
     return item;
 }
 
-void queue_close(struct queue *q)
-{
+void queue_close(struct queue *q) {
     mutex_lock(&q->lock);
     q->closed = true;
     cond_broadcast(&q->readable);
     mutex_unlock(&q->lock);
 }
 
-size_t queue_length(struct queue *q)
-{
+size_t queue_length(struct queue *q) {
     mutex_lock(&q->lock);
     size_t n = q->n;
     mutex_unlock(&q->lock);

@@ -4,8 +4,7 @@
 #include <errno.h>
 #include <sys/random.h>
 
-void random_bytes(void *out, size_t n)
-{
+void random_bytes(void *out, size_t n) {
     char *p = out;
     while (n) {
         ssize_t k = getrandom(p, n, 0);
@@ -18,8 +17,7 @@ void random_bytes(void *out, size_t n)
     }
 }
 
-uint64_t random_u64(void)
-{
+uint64_t random_u64(void) {
     uint64_t v;
     random_bytes(&v, sizeof(v));
     return v;

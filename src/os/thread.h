@@ -13,8 +13,10 @@ struct thread {
     bool started;
 };
 
-/* name: at most 15 bytes, shown by ps -L and top -H. Signals are blocked in all threads but main's. */
-bool thread_start(struct thread *t, const char *name, void (*fn)(void *), void *arg, struct err *err) MUST_USE;
+/* name: at most 15 bytes, shown by ps -L and top -H. Signals are blocked in all threads but main's.
+ */
+bool thread_start(struct thread *t, const char *name, void (*fn)(void *), void *arg,
+                  struct err *err) MUST_USE;
 void thread_join(struct thread *t); /* no-op when never started */
 
 struct mutex {
@@ -40,8 +42,8 @@ struct rwlock {
     pthread_rwlock_t l;
 };
 void rwlock_init(struct rwlock *l);
-/* Waiting writers go before new readers, so that readers that overlap for ever do not starve them. A thread must
- * not take the read lock twice. */
+/* Waiting writers go before new readers, so that readers that overlap for ever do not starve them.
+ * A thread must not take the read lock twice. */
 void rwlock_init_writer_first(struct rwlock *l);
 void rwlock_deinit(struct rwlock *l);
 void rwlock_read(struct rwlock *l);

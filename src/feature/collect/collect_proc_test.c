@@ -233,6 +233,7 @@ static void hostile(void **state)
     tick(&w, 20);
     is(&w, "node_network_receive_bytes_total{device=\"eth0:1\", " L "}", 1);
     is(&w, "node_netstat_Ip6_InOctets{" L "}", 5);
+    assert_int_equal(w.sink.refused, 0);
     struct arena a = ARENA_INIT;
     struct overview o;
     assert_true(collect_overview(w.c, &a, &o));

@@ -18,6 +18,7 @@ static bool sink_put(void *self, const struct batch *b, struct write_result *out
         struct err check = {0};
         if (!labels_check(b->rows[i].labels, &check)) {
             out->rejected[REJECT_LABELS]++;
+            s->refused++;
             snprintf(out->first_rejected, sizeof(out->first_rejected), "%s", check.message);
             continue;
         }

@@ -7,7 +7,7 @@
 
 struct testsink {
     struct map series; /* "name{labels}" -> struct testpoint */
-    size_t batches, rows;
+    size_t batches, rows, refused; /* refused: rows whose labels are not valid */
     bool fail;
     uint64_t next_ref;
 };

@@ -8,7 +8,8 @@
 /* Parses; what parses is printed, parsed again (the same text must come out), shown as JSON and
  * evaluated. */
 void fuzz_one(struct str text);
-/* Evaluates under every memory cap from nothing to enough: each must give a result or say that memory ran out. */
+/* Evaluates under every memory cap from nothing to enough: each must give a result or say that
+ * memory ran out. */
 void fuzz_memory(struct str text);
 void fuzz_deinit(void);
 

@@ -158,12 +158,27 @@ static bool unquote(struct parser *p, struct pq_item item, struct str *out) {
     return false;
 }
 
+/* Underscores stand between digits, or behind 0x. */
+static bool underscores_ok(struct str s) {
+    bool hex = s.n > 1 && s.p[0] == '0' && (s.p[1] | 0x20) == 'x';
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] != '_')
+            continue;
+        int before = i ? s.p[i - 1] | 0x20 : 0, after = i + 1 < s.n ? s.p[i + 1] | 0x20 : 0;
+        bool digits = (before >= '0' && before <= '9') || (hex && before >= 'a' && before <= 'f') ||
+                      (hex && i == 2);
+        if (!digits || !((after >= '0' && after <= '9') || (hex && after >= 'a' && after <= 'f')))
+            return false;
+    }
+    return true;
+}
+
 /* Numbers: Go's ParseInt(s, 0, 64), then ParseFloat. */
 static bool number_value(struct parser *p, struct pq_item item, double *out) {
     char digits[512];
     size_t n = 0;
     struct str s = item.text;
-    if (s.n >= sizeof(digits))
+    if (s.n >= sizeof(digits) || !underscores_ok(s))
         goto bad;
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] != '_')

@@ -45,6 +45,10 @@ static void test_parse_errors(void **state) {
     } cases[] = {
         {"", "1:1: parse error: no expression found in input", 1, 1},
         {"up +", "1:5: parse error: unexpected end of input", 1, 5},
+        {"(10_)",
+         "1:2: parse error: error parsing number: strconv.ParseFloat: parsing \"10_\": invalid "
+         "syntax",
+         1, 2},
         {"sum(up) by job",
          "1:12: parse error: unexpected identifier \"job\" in grouping opts, expected \"(\"", 1,
          12},
@@ -90,6 +94,7 @@ static void test_print(void **state) {
         {"max_over_time(a[1h:])", "max_over_time(a[1h:])"},
         {"{\"my metric\",\"a b\"=\"c\"}", "{\"a b\"=\"c\",__name__=\"my metric\"}"},
         {"0x10 + 1_000 + 1h", "16 + 1000 + 1h"},
+        {"0x_1_f + 1_0.5_0e1_0", "31 + 105000000000"},
         {"'it\\'s'", "\"it's\""},
         {"a == bool b", "a == bool b"},
     };

@@ -82,6 +82,7 @@ bool series_get_stats(struct series_store *s, struct arena *a, struct series_sta
     rwlock_unlock(&s->lock);
     if (s->wal) {
         o.wal_bytes = wal_bytes(s->wal);
+        wal_last_sync(s->wal, &o.wal_synced_ms, &o.wal_sync_ns);
         o.disk_bytes += o.wal_bytes;
     }
     if (o.min_ts_ms > o.max_ts_ms)

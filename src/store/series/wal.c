@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/stats.h"
+#include "os/clock.h"
 #include "os/file.h"
 #include "os/thread.h"
 #include "store/series/sio.h"
@@ -40,6 +41,8 @@ struct wal {
     int fd;
     uint64_t offset, allocated;
     char path[SIO_PATH_MAX];
+    _Atomic int64_t synced_ms,
+        sync_ns;                     /* the last commit: when, and what its fsync took; 0: none */
     _Atomic uint64_t bytes_epoch[2]; /* durable bytes of write_epoch and of those before it */
     bool broken;                     /* the last commit failed */
     uint64_t failures;               /* commits that failed; see wal_failures */
@@ -129,8 +132,14 @@ static bool write_run(struct wal *w, const char *p, size_t n, struct err *err) {
     }
     /* the header ties each record to its segment, so that bytes of another file are never taken for
      * it */
-    if (!sio_write(w->fd, p, n, w->offset, w->path, err) || !sio_sync(w->fd, w->path, err))
+    if (!sio_write(w->fd, p, n, w->offset, w->path, err))
         return false;
+    const struct clock *clock = clock_system(); /* for people to see; nothing is decided by it */
+    int64_t began_ns = clock->mono(clock->self).ns;
+    if (!sio_sync(w->fd, w->path, err))
+        return false;
+    atomic_store(&w->sync_ns, clock->mono(clock->self).ns - began_ns);
+    atomic_store(&w->synced_ms, clock_wall_ms(clock));
     w->offset += n;
     w->bytes_epoch[1] += n;
     STAT_ADD(hinomi_wal_bytes_total, n);
@@ -353,6 +362,11 @@ uint64_t wal_bytes(struct wal *w) {
     uint64_t n = w->bytes_epoch[0] + w->bytes_epoch[1];
     mutex_unlock(&w->lock);
     return n;
+}
+
+void wal_last_sync(const struct wal *w, int64_t *out_ms, int64_t *out_ns) {
+    *out_ms = atomic_load(&w->synced_ms);
+    *out_ns = atomic_load(&w->sync_ns);
 }
 
 /* Replay */

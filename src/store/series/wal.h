@@ -48,7 +48,9 @@ bool wal_commit(struct wal *w, struct wal_ticket *t, struct err *err) MUST_USE;
 uint64_t wal_cut(struct wal *w);
 /* Deletes segments of earlier epochs. */
 bool wal_drop_before(struct wal *w, uint64_t epoch, struct err *err) MUST_USE;
-uint64_t wal_bytes(struct wal *w); /* bytes on disk in live segments, as appended */
+void wal_last_sync(const struct wal *w, int64_t *out_ms,
+                   int64_t *out_ns); /* 0: none since the start */
+uint64_t wal_bytes(struct wal *w);   /* bytes on disk in live segments, as appended */
 
 struct wal_replay {
     uint64_t records, bytes;
