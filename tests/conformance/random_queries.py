@@ -231,6 +231,8 @@ class Generator:
         if op == "atan2":
             v = f"abs({v})"
             op = "+" if kind in (6, 7) else op
+        if op == "^":
+            return f"{v} ^ {self.pick(f'({self.scalar(0)})', f'clamp({self.closed(depth - 1)}, -3, 3)')}"
         if kind < 2:
             return f"{v} {op}{is_bool} ({self.scalar(depth - 1)})"
         if kind == 2:
