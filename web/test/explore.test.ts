@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { timeTicks } from "../src/components/chart";
+import { timeTicks, valueTicks } from "../src/components/chart";
 import { defaultExploreState, exploreLink, QUERIES_MAX, readExploreState, writeExploreState, type ExploreState } from "../src/lib/explore-state";
 import { distinctLabels, gridOf, stack, summarize } from "../src/lib/matrix";
 import { parseLocation } from "../src/lib/router";
@@ -76,5 +76,14 @@ describe("the time axis", () => {
     expect(first).toBe("12:00");
     expect(second).toMatch(/^00:00\n/);
     expect(timeTicks([noon], 86_400, "ja")[0]).toBe("11/23");
+  });
+});
+
+describe("the ticks of values", () => {
+  it("have the decimals of their step", () => {
+    expect(valueTicks([0.065, 0.0675, 0.07, 0.0725], 0.0025)).toEqual(["0.0650", "0.0675", "0.0700", "0.0725"]);
+    expect(valueTicks([0, 5, 10], 5)).toEqual(["0", "5", "10"]);
+    expect(valueTicks([0, 1000, 2000], 1000)).toEqual(["0", "1k", "2k"]);
+    expect(valueTicks([0, 2e-9], 2e-9)).toEqual(["0", "2.0e-9"]);
   });
 });

@@ -44,6 +44,14 @@ function resolved(style: CSSStyleDeclaration, color: string): string {
   return name ? style.getPropertyValue(name).trim() : color;
 }
 
+/* As many decimals as the step between the ticks has, so that evenly spaced ticks read so: 0.0725, not 0.072. */
+export function valueTicks(splits: number[], incr: number): string[] {
+  let decimals = 0;
+  while (decimals < 6 && Math.abs(incr * 10 ** decimals - Math.round(incr * 10 ** decimals)) > 1e-6) decimals++;
+  const plain = incr >= 1e-6 && splits.every((value) => Math.abs(value) < 1000);
+  return splits.map((value) => (plain && value !== 0 ? value.toFixed(decimals) : formatShort(value)));
+}
+
 export function timeTicks(splits: number[], incr: number, lang: Lang): string[] {
   const place = locale(lang);
   const clock = new Intl.DateTimeFormat(place, {
@@ -122,7 +130,7 @@ export function Chart(props: ChartProps): JSX.Element {
         { ...axis, values: (_, splits, __, ___, incr) => timeTicks(splits, incr, lang), size: 36, space: 76 },
         {
           ...axis,
-          values: (_, splits) => splits.map((value) => formatShort(value)),
+          values: (_, splits, __, ___, incr) => valueTicks(splits, incr),
           size: (_, values) => 14 + Math.max(24, ...(values ?? []).map((value) => value.length * 7)),
         },
       ],

@@ -70,7 +70,7 @@ function StatusBody({ data }: { data: Status }): JSX.Element {
                 [t("status.retention"), formatDuration(store.retention_seconds, lang)],
                 [t("status.blocks"), `${formatCount(store.blocks, lang)} (${formatBytes(store.blocks_bytes)})`],
                 [t("status.wal"), formatBytes(store.wal_bytes)],
-                [t("status.fsync"), <span key="f"><Age ms={store.wal_last_fsync_ms} /> <span className="dim">({formatDuration(store.wal_fsync_seconds, lang)})</span></span>],
+                [t("status.fsync"), <span key="f"><Age ms={store.wal_last_fsync_ms} none={t("state.unknown")} /> <span className="dim">({formatDuration(store.wal_fsync_seconds, lang)})</span></span>],
                 [t("status.disk"), `${formatBytes(disk.available_bytes)} / ${formatBytes(disk.size_bytes)}`],
                 [t("fs.days"), disk.days_to_full === null ? t("state.unknown") : t("days.n", { days: formatDays(disk.days_to_full) })],
               ]}
