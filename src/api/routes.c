@@ -65,8 +65,7 @@ static const struct http_route table[] = {
     R("POST", "/api/hinomi/services", FAST, EDITOR, JSON_BYTES, hinomi_service_create),
     R("DELETE", "/api/hinomi/services/:id", FAST, EDITOR, JSON_BYTES, hinomi_service_delete),
     R("GET", "/api/hinomi/session", FAST, ANYONE, 0, hinomi_session),
-    R("POST", "/api/hinomi/login", QUERY, ANYONE, JSON_BYTES,
-      hinomi_login), /* argon2id: not on the fast pool */
+    R("POST", "/api/hinomi/login", LOGIN, ANYONE, JSON_BYTES, hinomi_login),
     R("POST", "/api/hinomi/logout", FAST, ANYONE, JSON_BYTES, hinomi_logout),
     R("GET", "/api/hinomi/users", FAST, ADMIN, 0, hinomi_users),
     R("POST", "/api/hinomi/users", QUERY, ADMIN, JSON_BYTES, hinomi_user_create),

@@ -317,7 +317,8 @@ static void work(struct http_ctx *x) {
     MHD_resume_connection(mhd); /* x may be gone from here on */
 }
 
-static const char *const pool_names[HTTP_POOL_COUNT] = {"http-fast", "http-query", "http-write"};
+static const char *const pool_names[HTTP_POOL_COUNT] = {"http-fast", "http-query", "http-write",
+                                                        "http-login"};
 
 static void worker_main(void *arg) {
     struct worker w = *(struct worker *)arg;

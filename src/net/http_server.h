@@ -79,7 +79,13 @@ bool http_stream_send_raw(struct http_stream *s, struct str frame);
 bool http_stream_alive(struct http_stream *s);
 void http_stream_unref(struct http_stream *s); /* closes the response when the last one goes */
 
-enum http_pool { HTTP_POOL_FAST, HTTP_POOL_QUERY, HTTP_POOL_WRITE, HTTP_POOL_COUNT };
+enum http_pool {
+    HTTP_POOL_FAST,
+    HTTP_POOL_QUERY,
+    HTTP_POOL_WRITE,
+    HTTP_POOL_LOGIN, /* slow on purpose (argon2id); neither waits for queries nor holds them up */
+    HTTP_POOL_COUNT
+};
 
 struct http_route {
     const char *method; /* "GET", "POST", ...; GET also answers HEAD */
@@ -102,7 +108,7 @@ struct http_server_options {
     struct http_listener listen;
     const struct http_route *routes; /* walked by tests; more specific first; borrowed */
     size_t n_routes;
-    uint32_t workers[HTTP_POOL_COUNT];   /* 0: defaults 2, 2, 2 */
+    uint32_t workers[HTTP_POOL_COUNT];   /* 0: default 2 */
     uint32_t queue_max[HTTP_POOL_COUNT]; /* 0: 256 */
     uint32_t connections_max;            /* 0: LIMIT_HTTP_CONNECTIONS */
     uint32_t idle_timeout_s;             /* 0: LIMIT_HTTP_IDLE_S */

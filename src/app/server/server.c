@@ -289,6 +289,7 @@ static bool make_http(struct server *s, struct err *err) {
         .clock = s->clock,
     };
     o.workers[HTTP_POOL_QUERY] = (uint32_t)(c->query.concurrency < 4 ? c->query.concurrency : 4);
+    o.workers[HTTP_POOL_LOGIN] = 1; /* each takes 64 MiB while it hashes */
     api_server_options(s->api, &o);
     s->http = http_server_new(&o, err);
     return s->http != NULL;
