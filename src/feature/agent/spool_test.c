@@ -5,12 +5,12 @@
 
 #include <cmocka.h>
 
-#include "feature/agent/agent_testlib.h"
-#include "feature/agent/spool.h"
-#include "os/file.h"
+#include "codec/corpus_testlib.h"
+#include "spool_fuzz.c"
 
 #include <fcntl.h>
-#include <stdio.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 struct fixture {
@@ -200,6 +200,51 @@ static void full_drops_the_oldest_and_counts(void **state)
     agent_testdir_remove(f.dir);
 }
 
+/* The file system takes no more bytes, in the middle of a record and at the head of a new segment. */
+static void a_full_disk_costs_only_what_was_refused(void **state)
+{
+    (void)state;
+    static const rlim_t limits[] = {700, 8};
+    struct rlimit before;
+    void (*old)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    for (size_t k = 0; k < 2; k++) {
+        struct fixture f;
+        setup(&f);
+        struct spool *s = open_it(&f);
+        for (int i = 0; i < 5; i++)
+            append(s, i);
+        struct rlimit small = {limits[k], before.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+        char text[400];
+        memset(text, 'x', sizeof(text));
+        struct err err = {0};
+        for (int i = 0; i < 3; i++) {
+            assert_false(spool_append(s, str_make(text, sizeof(text)), 10, &err));
+            assert_true(err.message[0]);
+        }
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+        int first, last;
+        assert_int_equal(read_all(s, (struct spool_position){0, 0}, &first, &last, NULL), 5);
+        for (int i = 5; i < 8; i++)
+            append(s, i);
+        assert_int_equal(read_all(s, (struct spool_position){0, 0}, &first, &last, NULL), 8);
+        spool_close(s);
+        s = open_it(&f); /* and a restart finds the same */
+        assert_int_equal(read_all(s, (struct spool_position){0, 0}, &first, &last, NULL), 8);
+        assert_int_equal(spool_stats(s).damaged_records, 0);
+        spool_close(s);
+        agent_testdir_remove(f.dir);
+    }
+    (void)signal(SIGXFSZ, old);
+}
+
+static void corpus(void **state)
+{
+    (void)state;
+    assert_true(corpus_replay(TESTDATA_DIR "/spool", LLVMFuzzerTestOneInput) >= 5);
+}
+
 static void positions_grow_when_the_folder_is_lost(void **state)
 {
     (void)state;
@@ -231,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(order_and_release), cmocka_unit_test(cut_anywhere),
         cmocka_unit_test(a_flipped_bit_costs_one_record), cmocka_unit_test(full_drops_the_oldest_and_counts),
+        cmocka_unit_test(a_full_disk_costs_only_what_was_refused), cmocka_unit_test(corpus),
         cmocka_unit_test(positions_grow_when_the_folder_is_lost)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
