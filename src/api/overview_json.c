@@ -372,8 +372,11 @@ static void put_sources(struct jsonw *w, const struct overview_facts *f, struct 
         enum freshness fresh = !t->last_scrape_ms        ? FRESH_UNKNOWN
                                : t->health == 1 && !late ? FRESH_OK
                                                          : FRESH_STALE;
-        put_source(w, name, "target", fresh,
-                   t->last_scrape_ms ? t->last_scrape_ms : OVERVIEW_UNKNOWN, t->last_error);
+        put_source(
+            w, name, "target", fresh,
+            /* A scrape that failed brought nothing: when something last came is not known. */
+            t->last_scrape_ms && t->health == 1 ? t->last_scrape_ms : OVERVIEW_UNKNOWN,
+            t->last_error);
     }
     for (size_t i = 0; i < f->n_agents; i++) {
         const struct agent_info *g = &f->agents[i];

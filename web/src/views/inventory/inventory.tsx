@@ -104,7 +104,7 @@ function Rows({ tab, data, filter, from }: { tab: Tab; data: Inventory; filter: 
                   {host.is_self && <span className="tag">{t("inv.self")}</span>}
                   <span className="sub">{[host.kernel, host.architecture].filter(Boolean).join(" · ")}</span>
                 </th>
-                <td className="hide-s">{host.os ?? <span className="dim">{t("state.unknown")}</span>}</td>
+                <td className="hide-s text">{host.os ?? <span className="dim">{t("state.unknown")}</span>}</td>
                 <td className="num hide-s">{formatCount(host.cpus, lang)}</td>
                 <td className="num hide-s">{formatBytes(host.memory_bytes)}</td>
                 <td><FreshMark freshness={host.freshness} /><span className="sub"><Age ms={host.last_seen_ms} /></span></td>

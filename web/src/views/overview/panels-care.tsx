@@ -212,9 +212,9 @@ export function Sources({ sources }: { sources: OverviewSource[] }): JSX.Element
                 {source.name}
                 {source.detail && <span className="sub wrap">{source.detail}</span>}
               </th>
-              <td className="hide-s">{t(`source.${source.kind}`)}</td>
+              <td className="hide-s nowrap">{t(`source.${source.kind}`)}</td>
               <td><FreshMark freshness={source.freshness} /></td>
-              <td className="num"><Age ms={source.last_ms} /></td>
+              <td className="num"><Age ms={source.last_ms} none={t("state.unknown")} /></td>
             </tr>
           ))}
         </Table>
