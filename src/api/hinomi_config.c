@@ -106,14 +106,19 @@ void hinomi_config_export(void *self, struct http_req *r, struct http_res *res) 
 
 /* ---- status ---- */
 
-/* Samples a second over the last RATE_WINDOW_MS or more; NaN: too early to tell. */
+/* Samples a second over the last RATE_WINDOW_MS or more, at first since the start; NaN: too early
+ * to tell. */
 enum { RATE_WINDOW_MS = 5000 };
 static double sample_rate(struct api *api, int64_t total) {
     int64_t now = clock_mono_ms(api->d.clock);
     mutex_lock(&api->rate_lock);
     struct rate *x = &api->rate;
     if (x->at_ms == 0) {
-        *x = (struct rate){.at_ms = now, .total = total, .per_s = (double)NAN};
+        int64_t up_ms = clock_wall_ms(api->d.clock) - api->d.started_ms;
+        *x = (struct rate){.at_ms = now,
+                           .total = total,
+                           .per_s =
+                               up_ms >= 1000 ? (double)total * 1000 / (double)up_ms : (double)NAN};
     } else if (now - x->at_ms >= RATE_WINDOW_MS) {
         *x = (struct rate){.at_ms = now,
                            .total = total,

@@ -44,7 +44,7 @@ function StatusBody({ data }: { data: Status }): JSX.Element {
                   const ratio = queue.capacity > 0 ? queue.length / queue.capacity : null;
                   return (
                     <tr key={queue.name}>
-                      <th scope="row">{queue.name}</th>
+                      <th scope="row" className="nowrap">{queue.name}</th>
                       <td className="grow">
                         <span className="meter-row">
                           <Meter ratio={ratio} level={ratio !== null && ratio > 0.8 ? "warning" : "ok"} label={queue.name} />
