@@ -17,6 +17,8 @@
 #define RECORD_HEAD_BYTES 12 /* length, checksum of what follows, rows */
 #define SEGMENTS_MAX 65536
 #define RECORD_BYTES_MAX ((uint32_t)64 << 20)
+/* Numbers start from the time in milliseconds: one beyond this is damage, and counting on from it would overflow. */
+#define SEGMENT_ID_MAX ((uint64_t)1 << 62)
 static const char head_magic[8] = {'H', 'N', 'M', 'S', 'P', 'O', 'O', 'L'};
 #define HEAD_VERSION 1
 
@@ -156,7 +158,7 @@ static bool load(struct spool *s, struct err *err)
     for (size_t i = 0; ok && i < n && i < SEGMENTS_MAX; i++) { /* sorted by name, which is by number */
         uint64_t id;
         struct str name = str_from(names[i]);
-        if (name.n == 24 && str_ends(name, STR(".seg")) && str_to_u64(str_sub(name, 0, 20), &id))
+        if (name.n == 24 && str_ends(name, STR(".seg")) && str_to_u64(str_sub(name, 0, 20), &id) && id <= SEGMENT_ID_MAX)
             ok = scan_segment(s, id, err);
     }
     arena_deinit(&a);
@@ -172,7 +174,8 @@ static void load_released(struct spool *s)
     if (file_exists(path) && file_read(path, 128, &b, NULL)) {
         text = str_trim(buf_view(&b));
         struct spool_position p;
-        if (str_next(&text, ' ', &segment) && str_to_u64(segment, &p.segment) && str_to_u64(text, &p.offset))
+        if (str_next(&text, ' ', &segment) && str_to_u64(segment, &p.segment) && str_to_u64(text, &p.offset) &&
+            p.segment <= SEGMENT_ID_MAX)
             s->released = p;
     }
     buf_deinit(&b);
@@ -452,6 +455,11 @@ struct spool_position spool_released(struct spool *s)
 
 void spool_raise(struct spool *s, struct spool_position above)
 {
+    if (above.segment > SEGMENT_ID_MAX) {
+        log_error("spool", "the server speaks of position %llu, which no agent can have reached: not heeded",
+                  (unsigned long long)above.segment);
+        return;
+    }
     mutex_lock(&s->lock);
     if (above.segment >= s->next_id)
         s->next_id = above.segment + 1;

@@ -13,7 +13,7 @@
 #include "feature/collect/fspool.h"
 #include "feature/collect/scan.h"
 #include "feature/collect/trend.h"
-#include "os/clock.h"
+#include "os/file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -245,6 +245,42 @@ static void hostile(void **state)
     stop(&w);
 }
 
+/* The fuzzer's corpus: the first byte chooses the file (collect_proc_fuzz.c has the same list). */
+static void corpus(void **state)
+{
+    (void)state;
+    static const char *const files[] = {
+        "proc/stat",        "proc/meminfo",     "proc/vmstat",       "proc/pressure/io",  "proc/diskstats",
+        "proc/net/dev",     "proc/net/netstat", "proc/net/snmp6",    "proc/net/sockstat", "proc/net/softnet_stat",
+        "proc/1/mountinfo", "proc/7/stat",      "proc/net/tcp",      "proc/net/tcp6",     "proc/swaps",
+        "etc/os-release",   "proc/loadavg",     "proc/self/cgroup",  "proc/7/io",         "proc/net/stat/nf_conntrack",
+        "proc/sys/fs/file-nr"};
+    struct arena a = ARENA_INIT;
+    char **names;
+    size_t n;
+    struct err err = {0};
+    assert_true(file_list(TESTDATA_DIR "/collect_proc", &a, &names, &n, &err));
+    assert_true(n > 0);
+    for (size_t i = 0; i < n; i++) {
+        static struct world w;
+        char path[1024];
+        struct buf b = BUF_INIT;
+        init(&w);
+        snprintf(path, sizeof(path), TESTDATA_DIR "/collect_proc/%s", names[i]);
+        assert_true(file_read(path, 1 << 20, &b, &err));
+        assert_true(b.n > 0);
+        const char *file = files[(unsigned char)b.p[0] % (sizeof(files) / sizeof(files[0]))];
+        testtree_put(&w.tree, file, str_from_offset(buf_view(&b), 1));
+        start(&w);
+        tick(&w, 1);
+        tick(&w, 20);
+        assert_int_equal(w.sink.refused, 0);
+        stop(&w);
+        buf_deinit(&b);
+    }
+    arena_deinit(&a);
+}
+
 static void container_or_machine(void **state)
 {
     (void)state;
@@ -402,6 +438,7 @@ int main(void)
                                        cmocka_unit_test(gone_is_not_zero),
                                        cmocka_unit_test(a_failing_sink_loses_nothing_later),
                                        cmocka_unit_test(hostile),
+                                       cmocka_unit_test(corpus),
                                        cmocka_unit_test(container_or_machine),
                                        cmocka_unit_test(processes_come_and_go),
                                        cmocka_unit_test(a_hung_mount_stops_nobody),

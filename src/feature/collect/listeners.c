@@ -6,6 +6,7 @@
 #include "feature/collect/collectors.h"
 #include "feature/collect/protoprobe.h"
 #include "feature/collect/seen.h"
+#include "feature/collect/sockdiag.h"
 #include "feature/collect/sockets.h"
 #include "feature/collect/tlsprobe.h"
 #include "net/http_client.h"

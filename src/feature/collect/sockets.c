@@ -20,6 +20,11 @@ static bool address_of(struct str hex, bool v6, struct socket_entry *out)
         uint32_t word = (uint32_t)w;
         memcpy(raw + 4 * i, &word, 4);
     }
+    return sockets_set_address(out, raw, v6);
+}
+
+bool sockets_set_address(struct socket_entry *out, const unsigned char *raw, bool v6)
+{
     static const unsigned char zero[16], mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     static const unsigned char one[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
     bool is_mapped = v6 && memcmp(raw, mapped, 12) == 0;

@@ -13,6 +13,8 @@ struct socket_entry {
     uint64_t inode;
     bool loopback, any; /* bound to loopback alone, to every address */
 };
+/* raw: 4 or 16 bytes in network order. Fills address, loopback and any. */
+bool sockets_set_address(struct socket_entry *out, const unsigned char *raw, bool v6);
 /* One line of such a file. false: no listener (or not a line). */
 bool sockets_parse_line(struct str line, bool udp, bool v6, struct socket_entry *out);
 
