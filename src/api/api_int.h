@@ -94,30 +94,24 @@ void prom_json_result(struct buf *b, const struct promql_result *r, size_t limit
                       bool *out_truncated);
 
 /* handlers */
-#define API_HANDLERS(X)                                                                            \
-    X(prom_query)                                                                                  \
-    X(prom_query_range)                                                                            \
-    X(prom_query_exemplars) X(prom_format_query) X(prom_parse_query) X(prom_labels) X(             \
-        prom_label_values) X(prom_series) X(prom_metadata) X(prom_write) X(prom_scrape_pools)      \
-        X(prom_targets) X(prom_targets_metadata) X(prom_alertmanagers) X(prom_alerts) X(           \
-            prom_rules) X(prom_status_config) X(prom_status_runtimeinfo) X(prom_status_buildinfo)  \
-            X(prom_status_flags) X(prom_status_tsdb) X(prom_status_walreplay) X(prom_features)     \
-                X(prom_notifications) X(ops_healthy) X(ops_ready) X(ops_reload) X(ops_metrics)     \
-                    X(hinomi_overview) X(hinomi_overview_stream) X(hinomi_overview_history)        \
-                        X(hinomi_offer_accept) X(hinomi_offers_accepted) X(hinomi_offer_delete)    \
-                            X(hinomi_inventory) X(hinomi_service_create) X(hinomi_service_delete)  \
-                                X(hinomi_session) X(hinomi_login) X(hinomi_logout) X(hinomi_users) \
-                                    X(hinomi_user_create) X(hinomi_user_delete) X(hinomi_tokens)   \
-                                        X(hinomi_token_create) X(hinomi_token_delete)              \
-                                            X(hinomi_receivers) X(hinomi_receiver_create)          \
-                                                X(hinomi_receiver_delete) X(hinomi_notify_test)    \
-                                                    X(hinomi_outbox) X(hinomi_config)              \
-                                                        X(hinomi_config_check)                     \
-                                                            X(hinomi_config_export)                \
-                                                                X(hinomi_status) X(hinomi_agents)  \
-                                                                    X(hinomi_enroll_token)         \
-                                                                        X(hinomi_agent_delete)     \
-                                                                            X(hinomi_audit)
+/* clang-format off */
+#define API_HANDLERS(X)                                                                           \
+    X(prom_query) X(prom_query_range) X(prom_query_exemplars) X(prom_format_query)                \
+    X(prom_parse_query) X(prom_labels) X(prom_label_values) X(prom_series) X(prom_metadata)       \
+    X(prom_write) X(prom_scrape_pools) X(prom_targets) X(prom_targets_metadata)                   \
+    X(prom_alertmanagers) X(prom_alerts) X(prom_rules) X(prom_status_config)                      \
+    X(prom_status_runtimeinfo) X(prom_status_buildinfo) X(prom_status_flags) X(prom_status_tsdb)  \
+    X(prom_status_walreplay) X(prom_features) X(prom_notifications) X(ops_healthy) X(ops_ready)   \
+    X(ops_reload) X(ops_metrics) X(hinomi_overview) X(hinomi_overview_stream)                     \
+    X(hinomi_overview_history) X(hinomi_offer_accept) X(hinomi_offers_accepted)                   \
+    X(hinomi_offer_delete) X(hinomi_inventory) X(hinomi_service_create) X(hinomi_service_delete)  \
+    X(hinomi_session) X(hinomi_login) X(hinomi_logout) X(hinomi_users) X(hinomi_user_create)      \
+    X(hinomi_user_delete) X(hinomi_tokens) X(hinomi_token_create) X(hinomi_token_delete)          \
+    X(hinomi_receivers) X(hinomi_receiver_create) X(hinomi_receiver_delete)                       \
+    X(hinomi_notify_test) X(hinomi_outbox) X(hinomi_config) X(hinomi_config_check)                \
+    X(hinomi_config_export) X(hinomi_status) X(hinomi_agents) X(hinomi_enroll_token)              \
+    X(hinomi_agent_delete) X(hinomi_audit)
+/* clang-format on */
 #define X(name) void name(void *self, struct http_req *r, struct http_res *res);
 API_HANDLERS(X)
 #undef X

@@ -5,11 +5,12 @@
 
 #include "api/api_int.h"
 
+/* clang-format off */
 #define OVERVIEW_SECTIONS(X)                                                                       \
     X(host)                                                                                        \
-    X(cpu)                                                                                         \
-    X(memory) X(psi) X(disks) X(network) X(filesystems) X(processes) X(listeners) X(containers)    \
-        X(units) X(certificates) X(alerts) X(rules) X(next_steps) X(sources)
+    X(cpu) X(memory) X(psi) X(disks) X(network) X(filesystems) X(processes) X(listeners)           \
+        X(containers) X(units) X(certificates) X(alerts) X(rules) X(next_steps) X(sources)
+/* clang-format on */
 
 enum overview_section {
 #define X(name) SECTION_##name,

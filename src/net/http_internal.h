@@ -65,7 +65,8 @@ struct http_ctx { /* one request */
     struct arena arena;
     struct http_conn *conn;
     struct http_server *server;
-    struct http_stream *stream; /* holds a reference while attached */
+    /* holds a reference while attached; set by the worker, read by the watcher */
+    struct http_stream *_Atomic stream;
     struct str uri;
     struct buf body;
     size_t body_cap, discarded;
