@@ -151,6 +151,50 @@ static void processes_come_and_go(void **state)
     assert_true(p->stale || p->value == 0);
 }
 
+static void assert_one(const struct world *w, const char *series, double value)
+{
+    const struct testpoint *p = testsink_get(&w->sink, series);
+    if (!p)
+        fail_msg("no series %s", series);
+    assert_true(p->value >= value && p->value <= value);
+}
+
+static void interfaces_and_disks(void **state)
+{
+    struct world *w = *state;
+#define NET "sys/class/net/eth0/"
+    testtree_put(&w->tree, NET "operstate", STR("up\n"));
+    testtree_put(&w->tree, NET "flags", STR("0x1003\n"));
+    testtree_put(&w->tree, NET "speed", STR("1000\n"));
+    testtree_put(&w->tree, NET "mtu", STR("1500\n"));
+    testtree_put(&w->tree, NET "carrier", STR(""));      /* a device that is down answers an error */
+    testtree_put(&w->tree, NET "dormant", STR("many\n")); /* no number */
+    testtree_put(&w->tree, NET "address", STR("02:fc:00:00:00:01\n"));
+    testtree_put(&w->tree, NET "ifalias", STR("to \"the\" rack\n"));
+    testtree_put(&w->tree, NET "statistics/rx_nohandler", STR("7\n"));
+    testtree_put(&w->tree, "sys/class/net/bonding_masters", STR("\n"));
+    testtree_put(&w->tree, "proc/diskstats",
+                 STR(" 254 0 vda 1 2 3 4 5 6 7 8 9 10 11\n 254 1 vda1 1 2 3 4 5 6 7 8 9 10 11\n 7 0 loop0 1 2 3 4 5 6 7 8 9 10 11\n"));
+    testtree_put(&w->tree, "run/udev/data/b254:0", STR("S:disk/by-id/x\nE:ID_MODEL=Fast\nE:ID_SERIAL_SHORT=s1\nE:ID_WWN\n"));
+    ticks(w, 1);
+#define ETH "{device=\"eth0\", instance=\"shop-5d9c\", job=\"node\"}"
+    assert_one(w, "node_network_up" ETH, 1);
+    assert_one(w, "node_network_speed_bytes" ETH, 125000000);
+    assert_one(w, "node_network_mtu_bytes" ETH, 1500);
+    assert_one(w, "node_network_flags" ETH, 0x1003);
+    assert_one(w, "node_network_receive_nohandler_total" ETH, 7);
+    assert_null(testsink_get(&w->sink, "node_network_carrier" ETH));
+    assert_null(testsink_get(&w->sink, "node_network_dormant" ETH));
+    assert_one(w, "node_network_info{address=\"02:fc:00:00:00:01\", adminstate=\"up\", device=\"eth0\", ifalias=\"to \\\"the\\\" rack\", "
+                  "instance=\"shop-5d9c\", job=\"node\", operstate=\"up\"}", 1);
+    assert_one(w, "node_disk_info{device=\"vda\", instance=\"shop-5d9c\", job=\"node\", major=\"254\", minor=\"0\", model=\"Fast\", "
+                  "serial=\"s1\"}", 1);
+    size_t disks = 0;
+    for (struct map_entry *e = map_next(&w->sink.series, NULL); e; e = map_next(&w->sink.series, e))
+        disks += str_starts(e->key, STR("node_disk_info{"));
+    assert_int_equal(disks, 1); /* no partition, no loop */
+}
+
 static void a_sink_that_fails(void **state)
 {
     struct world *w = *state;
@@ -171,6 +215,6 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {cmocka_unit_test(corpus),  T(a_machine),          T(a_pod),
                                        T(a_docker_container),     T(nspawn_says_so),     T(nothing_to_tell_by),
-                                       T(processes_come_and_go),  T(a_sink_that_fails)};
+                                       T(interfaces_and_disks), T(processes_come_and_go),  T(a_sink_that_fails)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
