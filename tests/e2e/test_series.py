@@ -176,8 +176,7 @@ def test_hostile_pages_fail_the_scrape_and_nothing_else():
         try:
             with Hinomi(scrape_config(server.port)) as h:
                 wait_until(lambda: h.scalar('up{job="app"}') == 0, 30, f"{name}: up is 0")
-                target = h.get("/api/v1/targets").json()["data"]["activeTargets"][0]
-                assert target["lastError"], name
+                wait_until(lambda: h.get("/api/v1/targets").json()["data"]["activeTargets"][0]["lastError"], 10, f"{name}: the reason")
                 assert h.get("/-/healthy").status == 200
         finally:
             server.close()

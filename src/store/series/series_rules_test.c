@@ -180,7 +180,7 @@ static void test_limits(void **state) {
     assert_int_equal(n, 2);
     assert_true(str_eqz(hits[0].metric, "flood") && str_eqz(hits[0].label, "host") &&
                 hits[0].refused_series == 5);
-    assert_true(str_eqz(hits[1].limit, "store.series.limit_per_source") &&
+    assert_true(str_eqz(hits[1].limit, "store.series.series_per_source_max") &&
                 hits[1].refused_series == 2);
     arena_deinit(&a);
 }
@@ -199,6 +199,34 @@ static bool put_agent(struct series_store *s, uint64_t segment, uint64_t offset,
     struct write_result out = {0};
     struct err err = {0};
     return sink_write(&k, &b, &out, &err) && out.accepted == 1;
+}
+
+static bool put_agent_at(struct series_store *s, uint64_t offset, int64_t ts_ms) {
+    struct label l[1] = {{STR("__name__"), STR("late")}};
+    struct batch_row row = {{l, 1}, ts_ms, 1};
+    struct batch b = {.kind = SOURCE_AGENT,
+                      .source = STR("agent/x"),
+                      .rows = &row,
+                      .n = 1,
+                      .agent = STR("x"),
+                      .agent_segment = 9,
+                      .agent_offset = offset};
+    struct sink k = series_sink(s);
+    struct write_result out = {0};
+    struct err err = {0};
+    return sink_write(&k, &b, &out, &err) && out.accepted == 1;
+}
+
+/* An agent that was cut off for longer than the accept window loses nothing. */
+static void test_late_agent(void **state) {
+    struct fixture *f = *state;
+    int64_t now = f->clock.wall_ns / 1000000;
+    assert_true(put_agent_at(f->s, 1, now));
+    assert_true(put_agent_at(f->s, 2, now - 3 * 3600000));
+    assert_true(put_agent_at(f->s, 3, now - 20 * (int64_t)86400000));
+    assert_false(put_agent_at(f->s, 4, now - 40 * (int64_t)86400000)); /* older than retention */
+    reopen(f, 0);
+    assert_int_equal(count(f->s, "late", INT64_MIN, INT64_MAX, NULL), 3);
 }
 
 static void expect_position(struct series_store *s, uint64_t segment, uint64_t offset) {
@@ -635,21 +663,12 @@ static void test_future_then_normal(void **state) {
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 int main(void) {
-    const struct CMUnitTest tests[] = {T(test_accept_window),
-                                       T(test_duplicates),
-                                       T(test_limits),
-                                       T(test_agent),
-                                       T(test_clear),
-                                       T(test_meta),
-                                       T(test_retention),
-                                       T(test_size_retention),
-                                       T(test_names),
-                                       T(test_matchers),
-                                       T(test_snapshot),
-                                       T(test_odd_bodies),
-                                       T(test_replay_rejections),
-                                       T(test_threads),
-                                       T(test_stats),
-                                       T(test_future_then_normal)};
+    const struct CMUnitTest tests[] = {
+        T(test_accept_window), T(test_duplicates),        T(test_limits),
+        T(test_agent),         T(test_late_agent),        T(test_clear),
+        T(test_meta),          T(test_retention),         T(test_size_retention),
+        T(test_names),         T(test_matchers),          T(test_snapshot),
+        T(test_odd_bodies),    T(test_replay_rejections), T(test_threads),
+        T(test_stats),         T(test_future_then_normal)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

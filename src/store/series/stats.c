@@ -112,11 +112,12 @@ bool series_limit_hits(struct series_store *s, struct arena *a, struct series_li
     size_t n = 0;
     for (uint32_t i = 1; v && i <= h->n_metrics; i++)
         if (h->metric_v[i] && h->metric_v[i]->refused_series)
-            v[n++] =
-                hit(a, h->metric_v[i], h->metric_v[i]->source, "store.series.limit_per_metric");
+            v[n++] = hit(a, h->metric_v[i], h->metric_v[i]->source,
+                         "store.series.series_per_metric_max");
     for (uint32_t i = 1; v && i <= h->n_sources; i++)
         if (h->source_v[i]->refused_series)
-            v[n++] = hit(a, h->source_v[i], h->source_v[i]->name, "store.series.limit_per_source");
+            v[n++] =
+                hit(a, h->source_v[i], h->source_v[i]->name, "store.series.series_per_source_max");
     rwlock_unlock(&s->lock);
     if (!v || a->failed)
         return arena_err(a, err);

@@ -210,7 +210,8 @@ static uint32_t refuse_new(struct writing *w, struct hcount *c, bool of_metric, 
                    "series is \"%.*s\", its label with the most values \"%.*s\": drop or shorten "
                    "that label, or raise the limit",
                    (int)(source.n > 80 ? 80 : source.n), source.p,
-                   of_metric ? "store.series.limit_per_metric" : "store.series.limit_per_source",
+                   of_metric ? "store.series.series_per_metric_max"
+                             : "store.series.series_per_source_max",
                    max, (int)(metric.n > 100 ? 100 : metric.n), metric.p ? metric.p : "",
                    (int)(top.n > 60 ? 60 : top.n), top.p ? top.p : "");
     return NO_SLOT;
@@ -458,6 +459,10 @@ bool store_write(struct series_store *s, const struct batch *b, struct write_res
     if (!admit(s, err))
         return false;
     begin(&w, s, &res);
+    /* What an agent kept while it was cut off is old by nature; it ends with retention, not with
+     * the window. */
+    if (b->kind == SOURCE_AGENT && w.min_ts != INT64_MIN)
+        w.min_ts = w.now_ms - s->opt.retention_ms;
     rwlock_write(&s->lock);
     struct agent_pos *agent = b->agent.n ? agent_of(s, b->agent) : NULL;
     w.source = head_source(&s->head, b->source);
