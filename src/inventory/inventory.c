@@ -7,23 +7,22 @@
 
 #include <stdlib.h>
 
-#define SEEN_GRAIN_MS 10000 /* last_seen in snapshots is no finer: it must not make a new one every second */
+#define SEEN_GRAIN_MS                                                                              \
+    10000 /* last_seen in snapshots is no finer: it must not make a new one every second */
 #define NAME_BYTES_MAX 128
 
-const char *inventory_origin_name(enum inventory_origin o)
-{
+const char *inventory_origin_name(enum inventory_origin o) {
     static const char *const names[] = {"observed", "overridden", "declared"};
     return names[o];
 }
 
-const char *inventory_edge_name(enum inventory_edge_kind k)
-{
-    static const char *const names[] = {"runs_on", "depends_on", "owned_by", "listens_on", "notifies"};
+const char *inventory_edge_name(enum inventory_edge_kind k) {
+    static const char *const names[] = {"runs_on", "depends_on", "owned_by", "listens_on",
+                                        "notifies"};
     return names[k];
 }
 
-struct str inventory_fold(struct arena *a, struct str name)
-{
+struct str inventory_fold(struct arena *a, struct str name) {
     char *p = arena_alloc(a, name.n + 1);
     if (!p)
         return STR("");
@@ -35,31 +34,26 @@ struct str inventory_fold(struct arena *a, struct str name)
 
 /* ---- life ---- */
 
-static void free_values(struct map *m, void (*f)(void *))
-{
+static void free_values(struct map *m, void (*f)(void *)) {
     for (struct map_entry *e = map_next(m, NULL); e; e = map_next(m, e))
         f(e->value);
     map_deinit(m);
 }
 
-static void free_host(void *p)
-{
+static void free_host(void *p) {
     free(((struct observed_host *)p)->text);
     free(p);
 }
-static void free_endpoint(void *p)
-{
+static void free_endpoint(void *p) {
     free(((struct observed_endpoint *)p)->text);
     free(p);
 }
-static void free_overridden(void *p)
-{
+static void free_overridden(void *p) {
     free(((struct overridden_service *)p)->text);
     free(p);
 }
 
-void inventory_close(struct inventory *inv)
-{
+void inventory_close(struct inventory *inv) {
     if (!inv)
         return;
     inventory_unref(inv->current);
@@ -74,8 +68,7 @@ void inventory_close(struct inventory *inv)
 }
 
 /* One block with copies of n strings; *s[i] then point into it. NULL: no memory. */
-static char *own(struct str *const *s, size_t n)
-{
+static char *own(struct str *const *s, size_t n) {
     size_t bytes = 1;
     for (size_t i = 0; i < n; i++)
         bytes += s[i]->n;
@@ -91,14 +84,15 @@ static char *own(struct str *const *s, size_t n)
     return text;
 }
 
-static bool add_overridden(struct inventory *inv, struct str id, const struct inventory_service_edit *e, int64_t created_ms,
-                           struct err *err)
-{
+static bool add_overridden(struct inventory *inv, struct str id,
+                           const struct inventory_service_edit *e, int64_t created_ms,
+                           struct err *err) {
     struct overridden_service *o = calloc(1, sizeof(*o));
     if (o) {
         o->e = *e;
         o->created_ms = created_ms;
-        struct str *texts[] = {&o->e.name, &o->e.description, &o->e.owner, &o->e.channel, &o->e.url};
+        struct str *texts[] = {&o->e.name, &o->e.description, &o->e.owner, &o->e.channel,
+                               &o->e.url};
         o->text = own(texts, 5);
     }
     void *old = NULL;
@@ -113,13 +107,13 @@ static bool add_overridden(struct inventory *inv, struct str id, const struct in
     return true;
 }
 
-static bool load(struct inventory *inv, struct err *err)
-{
+static bool load(struct inventory *inv, struct err *err) {
     struct state_tx *tx = state_begin_read(inv->state, err);
     if (!tx)
         return false;
-    struct state_rows *r =
-        state_query(tx, err, "SELECT id,body,changed_ms FROM inventory_overrides WHERE kind='service' ORDER BY id", "");
+    struct state_rows *r = state_query(
+        tx, err,
+        "SELECT id,body,changed_ms FROM inventory_overrides WHERE kind='service' ORDER BY id", "");
     bool ok = r != NULL;
     struct err row = {0};
     while (ok && state_next(r, &row)) {
@@ -127,9 +121,10 @@ static bool load(struct inventory *inv, struct err *err)
         ok = doc != NULL;
         if (ok) {
             const struct jsonr *root = jsonr_root(doc);
-            struct inventory_service_edit e = {jsonr_get_str(root, "name"), jsonr_get_str(root, "description"),
-                                               jsonr_get_str(root, "owner"), jsonr_get_str(root, "channel"),
-                                               jsonr_get_str(root, "url")};
+            struct inventory_service_edit e = {
+                jsonr_get_str(root, "name"), jsonr_get_str(root, "description"),
+                jsonr_get_str(root, "owner"), jsonr_get_str(root, "channel"),
+                jsonr_get_str(root, "url")};
             ok = add_overridden(inv, state_str(r, 0), &e, state_int(r, 2), err);
         }
         jsonr_free(doc);
@@ -144,8 +139,7 @@ static bool load(struct inventory *inv, struct err *err)
     return ok;
 }
 
-struct inventory *inventory_open(struct state *state, const struct clock *clock, struct err *err)
-{
+struct inventory *inventory_open(struct state *state, const struct clock *clock, struct err *err) {
     struct inventory *inv = calloc(1, sizeof(*inv));
     if (!inv) {
         err_set(err, ERR_INTERNAL, "out of memory");
@@ -164,8 +158,7 @@ struct inventory *inventory_open(struct state *state, const struct clock *clock,
 
 /* ---- declared ---- */
 
-static bool copy_strs(struct arena *a, struct conf_strs *s)
-{
+static bool copy_strs(struct arena *a, struct conf_strs *s) {
     struct str *v = ARENA_ARRAY(a, struct str, s->n + 1);
     for (size_t i = 0; v && i < s->n; i++)
         v[i] = arena_str(a, s->v[i]);
@@ -173,24 +166,24 @@ static bool copy_strs(struct arena *a, struct conf_strs *s)
     return v != NULL;
 }
 
-static struct str copy_str(struct arena *a, struct str s) { return s.n ? arena_str(a, s) : (struct str){NULL, 0}; }
+static struct str copy_str(struct arena *a, struct str s) {
+    return s.n ? arena_str(a, s) : (struct str){NULL, 0};
+}
 
-static void copy_at(struct arena *a, struct conf_source *at)
-{
+static void copy_at(struct arena *a, struct conf_source *at) {
     if (at->file)
         at->file = arena_strz(a, str_from(at->file));
 }
 
-static void *copy_list(struct arena *a, const struct conf_list *l, size_t size)
-{
+static void *copy_list(struct arena *a, const struct conf_list *l, size_t size) {
     void *v = arena_array(a, l->n + 1, size);
     if (v && l->n)
         memcpy(v, l->v, l->n * size);
     return v;
 }
 
-static bool add_aliases(struct arena *a, struct map *m, const char *kind, const struct conf_strs *names, struct str id)
-{
+static bool add_aliases(struct arena *a, struct map *m, const char *kind,
+                        const struct conf_strs *names, struct str id) {
     for (size_t i = 0; i < names->n; i++) {
         struct buf key = BUF_INIT;
         buf_putz(&key, kind);
@@ -198,7 +191,8 @@ static bool add_aliases(struct arena *a, struct map *m, const char *kind, const 
         buf_puts(&key, names->v[i]);
         char *value = arena_strz(a, id);
         /* the first service that claims a name has it */
-        bool ok = buf_ok(&key) && value && (map_find(m, buf_view(&key)) || map_put(m, buf_view(&key), value, NULL));
+        bool ok = buf_ok(&key) && value &&
+                  (map_find(m, buf_view(&key)) || map_put(m, buf_view(&key), value, NULL));
         buf_deinit(&key);
         if (!ok)
             return false;
@@ -206,8 +200,8 @@ static bool add_aliases(struct arena *a, struct map *m, const char *kind, const 
     return true;
 }
 
-static bool copy_config(struct arena *a, const struct inventory_config *from, struct inventory_config *to, struct map *aliases)
-{
+static bool copy_config(struct arena *a, const struct inventory_config *from,
+                        struct inventory_config *to, struct map *aliases) {
     *to = *from;
     struct inventory_service_config *s = to->services.v =
         copy_list(a, &from->services, sizeof(struct inventory_service_config));
@@ -217,12 +211,13 @@ static bool copy_config(struct arena *a, const struct inventory_config *from, st
     if (!s || !h || !o || !c)
         return false;
     for (size_t i = 0; i < to->services.n; i++) {
-        struct str *texts[] = {&s[i].name, &s[i].description, &s[i].owner, &s[i].channel, &s[i].url};
+        struct str *texts[] = {&s[i].name, &s[i].description, &s[i].owner, &s[i].channel,
+                               &s[i].url};
         for (size_t k = 0; k < 5; k++)
             *texts[k] = copy_str(a, *texts[k]);
         copy_at(a, &s[i].at);
-        if (!copy_strs(a, &s[i].runs_on) || !copy_strs(a, &s[i].depends_on) || !copy_strs(a, &s[i].match.job) ||
-            !copy_strs(a, &s[i].match.service))
+        if (!copy_strs(a, &s[i].runs_on) || !copy_strs(a, &s[i].depends_on) ||
+            !copy_strs(a, &s[i].match.job) || !copy_strs(a, &s[i].match.service))
             return false;
         struct str id = inventory_fold(a, s[i].name);
         if (!add_aliases(a, aliases, "job", &s[i].match.job, id) ||
@@ -248,8 +243,8 @@ static bool copy_config(struct arena *a, const struct inventory_config *from, st
     return !a->failed;
 }
 
-bool inventory_declare(struct inventory *inv, const struct inventory_config *config, struct err *err)
-{
+bool inventory_declare(struct inventory *inv, const struct inventory_config *config,
+                       struct err *err) {
     struct arena a = ARENA_INIT;
     struct inventory_config copy;
     struct map aliases = MAP_INIT;
@@ -271,8 +266,7 @@ bool inventory_declare(struct inventory *inv, const struct inventory_config *con
 
 /* ---- observed ---- */
 
-static bool later(int64_t *last, int64_t at_ms)
-{
+static bool later(int64_t *last, int64_t at_ms) {
     int64_t grain = at_ms - at_ms % SEEN_GRAIN_MS;
     if (grain <= *last)
         return false;
@@ -280,16 +274,14 @@ static bool later(int64_t *last, int64_t at_ms)
     return true;
 }
 
-static bool id_of(struct buf *out, struct str name)
-{
+static bool id_of(struct buf *out, struct str name) {
     buf_reset(out);
     for (size_t i = 0; i < name.n; i++)
         buf_putc(out, name.p[i] >= 'A' && name.p[i] <= 'Z' ? (char)(name.p[i] + 32) : name.p[i]);
     return buf_ok(out) && out->n > 0;
 }
 
-void inventory_see_host(struct inventory *inv, const struct inventory_host_seen *h)
-{
+void inventory_see_host(struct inventory *inv, const struct inventory_host_seen *h) {
     struct buf id = BUF_INIT;
     if (h->name.n == 0 || h->name.n > LIMIT_LABEL_VALUE_BYTES || !id_of(&id, h->name)) {
         buf_deinit(&id);
@@ -305,7 +297,8 @@ void inventory_see_host(struct inventory *inv, const struct inventory_host_seen 
         now.kernel = h->kernel.n ? h->kernel : was->kernel;
         now.architecture = h->architecture.n ? h->architecture : was->architecture;
         now.cpus = h->cpus != INVENTORY_UNKNOWN ? h->cpus : was->cpus;
-        now.memory_bytes = h->memory_bytes != INVENTORY_UNKNOWN ? h->memory_bytes : was->memory_bytes;
+        now.memory_bytes =
+            h->memory_bytes != INVENTORY_UNKNOWN ? h->memory_bytes : was->memory_bytes;
         now.is_self = h->is_self || was->is_self;
         now.in_container = h->in_container || was->in_container;
         now.at_ms = was->at_ms;
@@ -339,8 +332,7 @@ void inventory_see_host(struct inventory *inv, const struct inventory_host_seen 
     buf_deinit(&id);
 }
 
-static void endpoint_id(struct buf *out, const struct inventory_endpoint_seen *e)
-{
+static void endpoint_id(struct buf *out, const struct inventory_endpoint_seen *e) {
     buf_puts(out, e->host);
     buf_putc(out, '/');
     buf_puts(out, e->proto);
@@ -350,15 +342,15 @@ static void endpoint_id(struct buf *out, const struct inventory_endpoint_seen *e
     buf_i64(out, e->port);
 }
 
-void inventory_see_endpoint(struct inventory *inv, const struct inventory_endpoint_seen *e)
-{
+void inventory_see_endpoint(struct inventory *inv, const struct inventory_endpoint_seen *e) {
     struct buf id = BUF_INIT;
     endpoint_id(&id, e);
     mutex_lock(&inv->lock);
     struct observed_endpoint *o = buf_ok(&id) ? map_get(&inv->endpoints, buf_view(&id)) : NULL;
     struct inventory_endpoint_seen now = *e;
     now.at_ms = o ? o->seen.at_ms : 0;
-    bool changed = later(&now.at_ms, e->at_ms) || (o && (!str_eq(o->seen.kind, e->kind) || !str_eq(o->seen.service, e->service)));
+    bool changed = later(&now.at_ms, e->at_ms) ||
+                   (o && (!str_eq(o->seen.kind, e->kind) || !str_eq(o->seen.service, e->service)));
     if (changed && buf_ok(&id) && (o || inv->endpoints.n_live < INVENTORY_OBJECTS_MAX)) {
         struct observed_endpoint *n = calloc(1, sizeof(*n));
         struct str *texts[] = {&now.host, &now.proto, &now.address, &now.kind, &now.service};
@@ -382,13 +374,13 @@ void inventory_see_endpoint(struct inventory *inv, const struct inventory_endpoi
 }
 
 /* An instance label's host: without the port. */
-static struct str host_of(struct str instance)
-{
+static struct str host_of(struct str instance) {
     size_t colon = SIZE_MAX;
     for (size_t i = 0; i < instance.n; i++)
         if (instance.p[i] == ':')
             colon = i;
-    if (colon == SIZE_MAX || (instance.n && instance.p[0] != '[' && str_find_char(instance, ':') != colon))
+    if (colon == SIZE_MAX ||
+        (instance.n && instance.p[0] != '[' && str_find_char(instance, ':') != colon))
         return instance; /* no port; or a bare IPv6 address */
     struct str host = str_sub(instance, 0, colon);
     if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
@@ -396,8 +388,7 @@ static struct str host_of(struct str instance)
     return host;
 }
 
-static void see_service(struct inventory *inv, struct str id, struct str name, int64_t at_ms)
-{
+static void see_service(struct inventory *inv, struct str id, struct str name, int64_t at_ms) {
     mutex_lock(&inv->lock);
     struct observed_service *o = map_get(&inv->services, id);
     if (!o && inv->services.n_live < INVENTORY_OBJECTS_MAX) {
@@ -417,8 +408,7 @@ static void see_service(struct inventory *inv, struct str id, struct str name, i
     mutex_unlock(&inv->lock);
 }
 
-void inventory_see_labels(struct inventory *inv, struct labels ls, int64_t at_ms)
-{
+void inventory_see_labels(struct inventory *inv, struct labels ls, int64_t at_ms) {
     const struct inventory_snapshot *s = inventory_get(inv);
     if (!s)
         return;
@@ -431,9 +421,12 @@ void inventory_see_labels(struct inventory *inv, struct labels ls, int64_t at_ms
     struct str instance = labels_get(ls, STR("instance"));
     struct str host = host_of(instance);
     /* loopback is nobody's name */
-    if (host.n && !str_starts(host, STR("127.")) && !str_eq(host, STR("::1")) && !str_eq(host, STR("localhost"))) {
-        struct inventory_host_seen h = {
-            .name = host, .cpus = INVENTORY_UNKNOWN, .memory_bytes = INVENTORY_UNKNOWN, .at_ms = at_ms};
+    if (host.n && !str_starts(host, STR("127.")) && !str_eq(host, STR("::1")) &&
+        !str_eq(host, STR("localhost"))) {
+        struct inventory_host_seen h = {.name = host,
+                                        .cpus = INVENTORY_UNKNOWN,
+                                        .memory_bytes = INVENTORY_UNKNOWN,
+                                        .at_ms = at_ms};
         inventory_see_host(inv, &h);
     }
     arena_deinit(&a);
@@ -442,8 +435,7 @@ void inventory_see_labels(struct inventory *inv, struct labels ls, int64_t at_ms
 
 /* ---- overridden ---- */
 
-static bool name_is_good(struct str name)
-{
+static bool name_is_good(struct str name) {
     if (name.n == 0 || name.n > NAME_BYTES_MAX)
         return false;
     for (size_t i = 0; i < name.n; i++) {
@@ -455,9 +447,8 @@ static bool name_is_good(struct str name)
     return true;
 }
 
-static bool store(struct inventory *inv, struct str id, const struct inventory_service_edit *e, int64_t now, struct str by,
-                  struct err *err)
-{
+static bool store(struct inventory *inv, struct str id, const struct inventory_service_edit *e,
+                  int64_t now, struct str by, struct err *err) {
     if (!inv->state)
         return true;
     struct buf body = BUF_INIT;
@@ -472,7 +463,8 @@ static bool store(struct inventory *inv, struct str id, const struct inventory_s
     struct state_tx *tx = buf_ok(&body) ? state_begin(inv->state, err) : NULL;
     bool ok = tx != NULL;
     if (ok && !state_exec(tx, err,
-                          "INSERT INTO inventory_overrides(kind,id,body,changed_ms,changed_by) VALUES('service',?,?,?,?)",
+                          "INSERT INTO inventory_overrides(kind,id,body,changed_ms,changed_by) "
+                          "VALUES('service',?,?,?,?)",
                           "ssis", id, buf_view(&body), now, by)) {
         state_rollback(tx);
         ok = false;
@@ -483,11 +475,12 @@ static bool store(struct inventory *inv, struct str id, const struct inventory_s
     return ok;
 }
 
-bool inventory_create_service(struct inventory *inv, const struct inventory_service_edit *e, struct str by, struct err *err)
-{
+bool inventory_create_service(struct inventory *inv, const struct inventory_service_edit *e,
+                              struct str by, struct err *err) {
     if (!name_is_good(e->name))
         return err_set(err, ERR_BAD_INPUT,
-                       "name: expected 1 to %d letters, digits, dots, dashes and underscores, beginning with a letter or digit",
+                       "name: expected 1 to %d letters, digits, dots, dashes and underscores, "
+                       "beginning with a letter or digit",
                        NAME_BYTES_MAX);
     struct buf id = BUF_INIT;
     int64_t now = clock_wall_ms(&inv->clock);
@@ -507,8 +500,7 @@ bool inventory_create_service(struct inventory *inv, const struct inventory_serv
     return ok;
 }
 
-bool inventory_delete_service(struct inventory *inv, struct str id, struct err *err)
-{
+bool inventory_delete_service(struct inventory *inv, struct str id, struct err *err) {
     mutex_lock(&inv->lock);
     bool known = map_find(&inv->overridden, id) != NULL;
     mutex_unlock(&inv->lock);
@@ -516,9 +508,11 @@ bool inventory_delete_service(struct inventory *inv, struct str id, struct err *
         const struct inventory_snapshot *s = inventory_get(inv);
         const struct inventory_service *v = s ? inventory_find_service(s, id) : NULL;
         if (v && v->origin == ORIGIN_DECLARED)
-            err_set(err, ERR_CONFLICT, "the service %.*s is in the configuration file: remove it there", STR_FMT(id));
+            err_set(err, ERR_CONFLICT,
+                    "the service %.*s is in the configuration file: remove it there", STR_FMT(id));
         else if (v)
-            err_set(err, ERR_CONFLICT, "the service %.*s comes from telemetry; it goes a week after the last of it",
+            err_set(err, ERR_CONFLICT,
+                    "the service %.*s comes from telemetry; it goes a week after the last of it",
                     STR_FMT(id));
         else
             err_set(err, ERR_NOT_FOUND, "there is no service %.*s", STR_FMT(id));
@@ -529,7 +523,8 @@ bool inventory_delete_service(struct inventory *inv, struct str id, struct err *
         struct state_tx *tx = state_begin(inv->state, err);
         if (!tx)
             return false;
-        if (!state_exec(tx, err, "DELETE FROM inventory_overrides WHERE kind='service' AND id=?", "s", id)) {
+        if (!state_exec(tx, err, "DELETE FROM inventory_overrides WHERE kind='service' AND id=?",
+                        "s", id)) {
             state_rollback(tx);
             return false;
         }
@@ -545,8 +540,7 @@ bool inventory_delete_service(struct inventory *inv, struct str id, struct err *
     return true;
 }
 
-static void yaml_line(struct buf *out, const char *key, struct str value)
-{
+static void yaml_line(struct buf *out, const char *key, struct str value) {
     if (value.n == 0)
         return;
     buf_putz(out, key);
@@ -555,18 +549,17 @@ static void yaml_line(struct buf *out, const char *key, struct str value)
     buf_putc(out, '\n');
 }
 
-static int by_key(const void *a, const void *b)
-{
+static int by_key(const void *a, const void *b) {
     const struct map_entry *const *x = a, *const *y = b;
     return str_cmp((*x)->key, (*y)->key);
 }
 
-bool inventory_export(struct inventory *inv, struct buf *yaml, struct err *err)
-{
+bool inventory_export(struct inventory *inv, struct buf *yaml, struct err *err) {
     mutex_lock(&inv->lock);
     size_t n = 0, total = inv->overridden.n_live;
     const struct map_entry **list = calloc(total + 1, sizeof(*list));
-    for (struct map_entry *e = list ? map_next(&inv->overridden, NULL) : NULL; e; e = map_next(&inv->overridden, e))
+    for (struct map_entry *e = list ? map_next(&inv->overridden, NULL) : NULL; e;
+         e = map_next(&inv->overridden, e))
         list[n++] = e;
     if (n)
         qsort(list, n, sizeof(*list), by_key);
@@ -588,8 +581,7 @@ bool inventory_export(struct inventory *inv, struct buf *yaml, struct err *err)
 
 /* ---- snapshots ---- */
 
-const struct inventory_snapshot *inventory_get(struct inventory *inv)
-{
+const struct inventory_snapshot *inventory_get(struct inventory *inv) {
     mutex_lock(&inv->lock);
     if (inv->dirty || !inv->current) {
         struct inventory_snapshot *s = inventory_build(inv);
@@ -606,8 +598,7 @@ const struct inventory_snapshot *inventory_get(struct inventory *inv)
     return s;
 }
 
-void inventory_unref(const struct inventory_snapshot *s)
-{
+void inventory_unref(const struct inventory_snapshot *s) {
     if (!s)
         return;
     struct inventory_snapshot_owner *o = (struct inventory_snapshot_owner *)(uintptr_t)s;
@@ -620,31 +611,30 @@ void inventory_unref(const struct inventory_snapshot *s)
     free(o);
 }
 
-static const struct inventory_snapshot_owner *owner_of(const struct inventory_snapshot *s)
-{
+static const struct inventory_snapshot_owner *owner_of(const struct inventory_snapshot *s) {
     return (const struct inventory_snapshot_owner *)s; /* the view is its first member */
 }
 
-const struct inventory_service *inventory_find_service(const struct inventory_snapshot *s, struct str id)
-{
+const struct inventory_service *inventory_find_service(const struct inventory_snapshot *s,
+                                                       struct str id) {
     return map_get(&owner_of(s)->services, id);
 }
 
-const struct inventory_host *inventory_find_host(const struct inventory_snapshot *s, struct str id)
-{
+const struct inventory_host *inventory_find_host(const struct inventory_snapshot *s,
+                                                 struct str id) {
     return map_get(&owner_of(s)->hosts, id);
 }
 
-static struct str alias(const struct inventory_snapshot *s, const char *kind, struct str name, struct arena *a)
-{
+static struct str alias(const struct inventory_snapshot *s, const char *kind, struct str name,
+                        struct arena *a) {
     if (owner_of(s)->aliases.n_live == 0)
         return STR("");
     struct str key = arena_printf(a, "%s%c%.*s", kind, 0, STR_FMT(name));
     return key.p ? str_from(map_get(&owner_of(s)->aliases, key)) : STR("");
 }
 
-struct str inventory_service_of(const struct inventory_snapshot *s, struct labels ls, struct arena *a)
-{
+struct str inventory_service_of(const struct inventory_snapshot *s, struct labels ls,
+                                struct arena *a) {
     static const char *const names[] = {"service_name", "service.name", "service", "job"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct str v = labels_get(ls, str_from(names[i]));

@@ -1,4 +1,5 @@
-/* inventory_build.c - one snapshot from the three origins. Deterministic: everything is sorted by id. */
+/* inventory_build.c - one snapshot from the three origins. Deterministic: everything is sorted by
+ * id. */
 #include "inventory/inventory_internal.h"
 
 #include <stdlib.h>
@@ -13,16 +14,17 @@ struct build {
     int64_t now_ms;
 };
 
-static struct str text(struct build *b, struct str s) { return s.n ? arena_str(b->a, s) : (struct str){NULL, 0}; }
+static struct str text(struct build *b, struct str s) {
+    return s.n ? arena_str(b->a, s) : (struct str){NULL, 0};
+}
 
-static void set(struct build *b, struct inventory_text *t, struct str value, enum inventory_origin origin)
-{
+static void set(struct build *b, struct inventory_text *t, struct str value,
+                enum inventory_origin origin) {
     if (value.n && (!t->value.p || origin >= t->origin))
         *t = (struct inventory_text){text(b, value), origin};
 }
 
-static void *object(struct build *b, struct map *m, struct str id, size_t size)
-{
+static void *object(struct build *b, struct map *m, struct str id, size_t size) {
     void *p = map_get(m, id);
     if (p || id.n == 0)
         return p;
@@ -32,8 +34,8 @@ static void *object(struct build *b, struct map *m, struct str id, size_t size)
     return p;
 }
 
-static struct inventory_service *service(struct build *b, struct str id, struct str name, enum inventory_origin origin)
-{
+static struct inventory_service *service(struct build *b, struct str id, struct str name,
+                                         enum inventory_origin origin) {
     struct inventory_service *s = object(b, &b->o->services, id, sizeof(*s));
     if (!s)
         return NULL;
@@ -48,8 +50,7 @@ static struct inventory_service *service(struct build *b, struct str id, struct 
     return s;
 }
 
-static struct inventory_host *host(struct build *b, struct str name, enum inventory_origin origin)
-{
+static struct inventory_host *host(struct build *b, struct str name, enum inventory_origin origin) {
     struct str id = inventory_fold(b->a, name);
     struct inventory_host *h = object(b, &b->o->hosts, id, sizeof(*h));
     if (!h)
@@ -65,8 +66,8 @@ static struct inventory_host *host(struct build *b, struct str name, enum invent
     return h;
 }
 
-static struct inventory_owner *owner(struct build *b, struct str name, enum inventory_origin origin)
-{
+static struct inventory_owner *owner(struct build *b, struct str name,
+                                     enum inventory_origin origin) {
     struct str id = inventory_fold(b->a, name);
     struct inventory_owner *o = object(b, &b->owners, id, sizeof(*o));
     if (o && (!o->id.p || origin > o->origin)) {
@@ -77,8 +78,8 @@ static struct inventory_owner *owner(struct build *b, struct str name, enum inve
     return o;
 }
 
-static struct inventory_channel *channel(struct build *b, struct str name, enum inventory_origin origin)
-{
+static struct inventory_channel *channel(struct build *b, struct str name,
+                                         enum inventory_origin origin) {
     struct str id = inventory_fold(b->a, name);
     struct inventory_channel *c = object(b, &b->channels, id, sizeof(*c));
     if (c && (!c->id.p || origin > c->origin)) {
@@ -89,16 +90,16 @@ static struct inventory_channel *channel(struct build *b, struct str name, enum 
     return c;
 }
 
-static struct str node(struct build *b, const char *kind, struct str id)
-{
+static struct str node(struct build *b, const char *kind, struct str id) {
     return arena_printf(b->a, "%s:%.*s", kind, STR_FMT(id));
 }
 
-static void edge(struct build *b, struct str from, enum inventory_edge_kind kind, struct str to, enum inventory_origin origin)
-{
+static void edge(struct build *b, struct str from, enum inventory_edge_kind kind, struct str to,
+                 enum inventory_origin origin) {
     if (b->n_edges == b->cap_edges) {
         size_t cap = b->cap_edges ? b->cap_edges * 2 : 64;
-        struct inventory_edge *p = arena_grow(b->a, b->edges, b->cap_edges * sizeof(*p), cap * sizeof(*p));
+        struct inventory_edge *p =
+            arena_grow(b->a, b->edges, b->cap_edges * sizeof(*p), cap * sizeof(*p));
         if (!p)
             return;
         b->edges = p;
@@ -107,8 +108,7 @@ static void edge(struct build *b, struct str from, enum inventory_edge_kind kind
     b->edges[b->n_edges++] = (struct inventory_edge){from, to, kind, origin};
 }
 
-static void add_observed(struct build *b)
-{
+static void add_observed(struct build *b) {
     struct inventory *inv = b->inv;
     int64_t oldest = b->now_ms - INVENTORY_FORGET_MS;
     for (struct map_entry *e = map_next(&inv->services, NULL); e; e = map_next(&inv->services, e)) {
@@ -123,7 +123,8 @@ static void add_observed(struct build *b)
     }
     for (struct map_entry *e = map_next(&inv->hosts, NULL); e; e = map_next(&inv->hosts, e)) {
         const struct inventory_host_seen *o = &((struct observed_host *)e->value)->seen;
-        struct inventory_host *h = o->at_ms < oldest && !o->is_self ? NULL : host(b, o->name, ORIGIN_OBSERVED);
+        struct inventory_host *h =
+            o->at_ms < oldest && !o->is_self ? NULL : host(b, o->name, ORIGIN_OBSERVED);
         if (!h)
             continue;
         set(b, &h->os, o->os, ORIGIN_OBSERVED);
@@ -135,29 +136,33 @@ static void add_observed(struct build *b)
         h->is_self = o->is_self;
         h->in_container = o->in_container;
     }
-    for (struct map_entry *e = map_next(&inv->endpoints, NULL); e; e = map_next(&inv->endpoints, e)) {
+    for (struct map_entry *e = map_next(&inv->endpoints, NULL); e;
+         e = map_next(&inv->endpoints, e)) {
         const struct inventory_endpoint_seen *o = &((struct observed_endpoint *)e->value)->seen;
-        struct inventory_endpoint *p = o->at_ms < oldest ? NULL : object(b, &b->endpoints, e->key, sizeof(*p));
+        struct inventory_endpoint *p =
+            o->at_ms < oldest ? NULL : object(b, &b->endpoints, e->key, sizeof(*p));
         if (!p)
             continue;
-        *p = (struct inventory_endpoint){.id = text(b, e->key),
-                                         .address = text(b, o->address),
-                                         .proto = text(b, o->proto),
-                                         .kind = text(b, o->kind),
-                                         .service = o->service.n ? inventory_fold(b->a, o->service) : (struct str){NULL, 0},
-                                         .host = o->host.n ? inventory_fold(b->a, o->host) : (struct str){NULL, 0},
-                                         .port = o->port,
-                                         .last_seen_ms = o->at_ms,
-                                         .origin = ORIGIN_OBSERVED};
+        *p = (struct inventory_endpoint){
+            .id = text(b, e->key),
+            .address = text(b, o->address),
+            .proto = text(b, o->proto),
+            .kind = text(b, o->kind),
+            .service = o->service.n ? inventory_fold(b->a, o->service) : (struct str){NULL, 0},
+            .host = o->host.n ? inventory_fold(b->a, o->host) : (struct str){NULL, 0},
+            .port = o->port,
+            .last_seen_ms = o->at_ms,
+            .origin = ORIGIN_OBSERVED};
         if (p->host.n)
-            edge(b, node(b, "host", p->host), EDGE_LISTENS_ON, node(b, "endpoint", p->id), ORIGIN_OBSERVED);
+            edge(b, node(b, "host", p->host), EDGE_LISTENS_ON, node(b, "endpoint", p->id),
+                 ORIGIN_OBSERVED);
         if (p->service.n && p->host.n)
-            edge(b, node(b, "service", p->service), EDGE_RUNS_ON, node(b, "host", p->host), ORIGIN_OBSERVED);
+            edge(b, node(b, "service", p->service), EDGE_RUNS_ON, node(b, "host", p->host),
+                 ORIGIN_OBSERVED);
     }
 }
 
-static void add_overridden(struct build *b)
-{
+static void add_overridden(struct build *b) {
     struct map *m = &b->inv->overridden;
     for (struct map_entry *e = map_next(m, NULL); e; e = map_next(m, e)) {
         const struct overridden_service *o = e->value;
@@ -172,8 +177,7 @@ static void add_overridden(struct build *b)
     }
 }
 
-static void add_declared_service(struct build *b, const struct inventory_service_config *c)
-{
+static void add_declared_service(struct build *b, const struct inventory_service_config *c) {
     struct str id = inventory_fold(b->a, c->name);
     struct inventory_service *known = map_get(&b->o->services, id);
     if (known && known->origin == ORIGIN_DECLARED)
@@ -196,12 +200,11 @@ static void add_declared_service(struct build *b, const struct inventory_service
             edge(b, node(b, "service", id), EDGE_RUNS_ON, node(b, "host", h->id), ORIGIN_DECLARED);
     }
     for (size_t i = 0; i < c->depends_on.n; i++)
-        edge(b, node(b, "service", id), EDGE_DEPENDS_ON, node(b, "service", inventory_fold(b->a, c->depends_on.v[i])),
-             ORIGIN_DECLARED);
+        edge(b, node(b, "service", id), EDGE_DEPENDS_ON,
+             node(b, "service", inventory_fold(b->a, c->depends_on.v[i])), ORIGIN_DECLARED);
 }
 
-static void add_declared(struct build *b)
-{
+static void add_declared(struct build *b) {
     const struct inventory_config *c = &b->inv->declared;
     const struct inventory_service_config *services = c->services.v;
     for (size_t i = 0; i < c->services.n; i++)
@@ -221,7 +224,8 @@ static void add_declared(struct build *b)
         if (owners[i].channel.n) {
             struct inventory_channel *ch = channel(b, owners[i].channel, ORIGIN_DECLARED);
             if (ch)
-                edge(b, node(b, "owner", o->id), EDGE_NOTIFIES, node(b, "channel", ch->id), ORIGIN_DECLARED);
+                edge(b, node(b, "owner", o->id), EDGE_NOTIFIES, node(b, "channel", ch->id),
+                     ORIGIN_DECLARED);
         }
     }
     const struct inventory_channel_config *channels = c->channels.v;
@@ -233,36 +237,40 @@ static void add_declared(struct build *b)
 }
 
 /* Owners and channels that services and hosts name, and the edges to them. */
-static void connect(struct build *b)
-{
-    for (struct map_entry *e = map_next(&b->o->services, NULL); e; e = map_next(&b->o->services, e)) {
+static void connect(struct build *b) {
+    for (struct map_entry *e = map_next(&b->o->services, NULL); e;
+         e = map_next(&b->o->services, e)) {
         const struct inventory_service *s = e->value;
-        struct inventory_owner *o = s->owner.value.n ? owner(b, s->owner.value, s->owner.origin) : NULL;
+        struct inventory_owner *o =
+            s->owner.value.n ? owner(b, s->owner.value, s->owner.origin) : NULL;
         if (o)
-            edge(b, node(b, "service", s->id), EDGE_OWNED_BY, node(b, "owner", o->id), s->owner.origin);
-        struct inventory_channel *c = s->channel.value.n ? channel(b, s->channel.value, s->channel.origin) : NULL;
+            edge(b, node(b, "service", s->id), EDGE_OWNED_BY, node(b, "owner", o->id),
+                 s->owner.origin);
+        struct inventory_channel *c =
+            s->channel.value.n ? channel(b, s->channel.value, s->channel.origin) : NULL;
         if (c)
-            edge(b, node(b, "service", s->id), EDGE_NOTIFIES, node(b, "channel", c->id), s->channel.origin);
+            edge(b, node(b, "service", s->id), EDGE_NOTIFIES, node(b, "channel", c->id),
+                 s->channel.origin);
     }
     for (struct map_entry *e = map_next(&b->o->hosts, NULL); e; e = map_next(&b->o->hosts, e)) {
         const struct inventory_host *h = e->value;
-        struct inventory_owner *o = h->owner.value.n ? owner(b, h->owner.value, h->owner.origin) : NULL;
+        struct inventory_owner *o =
+            h->owner.value.n ? owner(b, h->owner.value, h->owner.origin) : NULL;
         if (o)
-            edge(b, node(b, "host", h->id), EDGE_OWNED_BY, node(b, "owner", o->id), h->owner.origin);
+            edge(b, node(b, "host", h->id), EDGE_OWNED_BY, node(b, "owner", o->id),
+                 h->owner.origin);
     }
 }
 
 /* All objects begin with their id. */
-static int by_id(const void *a, const void *b)
-{
+static int by_id(const void *a, const void *b) {
     struct str x, y;
     memcpy(&x, a, sizeof(x));
     memcpy(&y, b, sizeof(y));
     return str_cmp(x, y);
 }
 
-static void *sorted(struct build *b, struct map *m, size_t size, size_t *out_n, bool remap)
-{
+static void *sorted(struct build *b, struct map *m, size_t size, size_t *out_n, bool remap) {
     char *v = arena_array(b->a, (size_t)m->n_live + 1, size);
     size_t n = 0;
     if (!v)
@@ -280,8 +288,7 @@ static void *sorted(struct build *b, struct map *m, size_t size, size_t *out_n, 
     return v;
 }
 
-static int by_edge(const void *a, const void *b)
-{
+static int by_edge(const void *a, const void *b) {
     const struct inventory_edge *x = a, *y = b;
     int c = str_cmp(x->from, y->from);
     if (c == 0)
@@ -291,22 +298,21 @@ static int by_edge(const void *a, const void *b)
     return c ? c : (int)y->origin - (int)x->origin; /* the strongest first */
 }
 
-static void finish_edges(struct build *b)
-{
+static void finish_edges(struct build *b) {
     size_t n = 0;
     if (b->n_edges)
         qsort(b->edges, b->n_edges, sizeof(b->edges[0]), by_edge);
     for (size_t i = 0; i < b->n_edges; i++) {
         const struct inventory_edge *e = &b->edges[i], *last = n ? &b->edges[n - 1] : NULL;
-        if (!last || !str_eq(last->from, e->from) || last->kind != e->kind || !str_eq(last->to, e->to))
+        if (!last || !str_eq(last->from, e->from) || last->kind != e->kind ||
+            !str_eq(last->to, e->to))
             b->edges[n++] = *e;
     }
     b->o->view.edges = b->edges;
     b->o->view.n_edges = n;
 }
 
-static bool copy_aliases(struct build *b)
-{
+static bool copy_aliases(struct build *b) {
     struct map *m = &b->inv->aliases;
     for (struct map_entry *e = map_next(m, NULL); e; e = map_next(m, e)) {
         char *id = arena_strz(b->a, str_from(e->value));
@@ -316,8 +322,7 @@ static bool copy_aliases(struct build *b)
     return true;
 }
 
-struct inventory_snapshot *inventory_build(struct inventory *inv)
-{
+struct inventory_snapshot *inventory_build(struct inventory *inv) {
     struct inventory_snapshot_owner *o = calloc(1, sizeof(*o));
     if (!o)
         return NULL;
@@ -332,7 +337,8 @@ struct inventory_snapshot *inventory_build(struct inventory *inv)
     v->hosts = sorted(&b, &o->hosts, sizeof(struct inventory_host), &v->n_hosts, true);
     v->owners = sorted(&b, &b.owners, sizeof(struct inventory_owner), &v->n_owners, false);
     v->channels = sorted(&b, &b.channels, sizeof(struct inventory_channel), &v->n_channels, false);
-    v->endpoints = sorted(&b, &b.endpoints, sizeof(struct inventory_endpoint), &v->n_endpoints, false);
+    v->endpoints =
+        sorted(&b, &b.endpoints, sizeof(struct inventory_endpoint), &v->n_endpoints, false);
     finish_edges(&b);
     v->at_ms = b.now_ms;
     bool ok = copy_aliases(&b) && !o->arena.failed;

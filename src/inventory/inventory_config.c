@@ -16,12 +16,13 @@ static const struct conf_option match_options[] = {
      .help = "Values of service.name, service_name or service that belong to the service.",
      .help_ja = "このサービスに属する service.name、service_name、service の値。"},
 };
-static const struct conf_table match_table = {.name = "service_match",
-                                              .help = "Telemetry that belongs to the service under another name.",
-                                              .size = sizeof(struct inventory_match),
-                                              .options = match_options,
-                                              .n = CONF_N(match_options),
-                                              .source_offset = SIZE_MAX};
+static const struct conf_table match_table = {
+    .name = "service_match",
+    .help = "Telemetry that belongs to the service under another name.",
+    .size = sizeof(struct inventory_match),
+    .options = match_options,
+    .n = CONF_N(match_options),
+    .source_offset = SIZE_MAX};
 
 static const struct conf_option service_options[] = {
     {.name = "name",
@@ -29,21 +30,37 @@ static const struct conf_option service_options[] = {
      .offset = AT(S, name),
      .required = true,
      .help = "The service's name; telemetry with it as service.name, service or job belongs to it.",
-     .help_ja = "サービス名。service.name、service、job がこの名前のデータはこのサービスに属する。"},
-    {.name = "description", .type = CONF_STR, .offset = AT(S, description), .help = "What it does, in a sentence.",
+     .help_ja =
+         "サービス名。service.name、service、job がこの名前のデータはこのサービスに属する。"},
+    {.name = "description",
+     .type = CONF_STR,
+     .offset = AT(S, description),
+     .help = "What it does, in a sentence.",
      .help_ja = "何をするサービスか、一文で。"},
-    {.name = "owner", .type = CONF_STR, .offset = AT(S, owner), .help = "Who looks after it: a name under owners.",
+    {.name = "owner",
+     .type = CONF_STR,
+     .offset = AT(S, owner),
+     .help = "Who looks after it: a name under owners.",
      .help_ja = "担当者。owners の名前。"},
     {.name = "channel",
      .type = CONF_STR,
      .offset = AT(S, channel),
      .help = "Where its alerts are talked about: a name under channels.",
      .help_ja = "アラートを話し合う場所。channels の名前。"},
-    {.name = "url", .type = CONF_STR, .offset = AT(S, url), .help = "Its address for people, or its runbook.",
+    {.name = "url",
+     .type = CONF_STR,
+     .offset = AT(S, url),
+     .help = "Its address for people, or its runbook.",
      .help_ja = "利用者向けのアドレス、または手順書。"},
-    {.name = "runs_on", .type = CONF_STRS, .offset = AT(S, runs_on), .help = "Names of the hosts it runs on.",
+    {.name = "runs_on",
+     .type = CONF_STRS,
+     .offset = AT(S, runs_on),
+     .help = "Names of the hosts it runs on.",
      .help_ja = "動いているホストの名前。"},
-    {.name = "depends_on", .type = CONF_STRS, .offset = AT(S, depends_on), .help = "Names of the services it needs.",
+    {.name = "depends_on",
+     .type = CONF_STRS,
+     .offset = AT(S, depends_on),
+     .help = "Names of the services it needs.",
      .help_ja = "必要とするサービスの名前。"},
     {.name = "match",
      .type = CONF_TABLE,
@@ -77,7 +94,8 @@ const struct conf_table inventory_host_table = {.name = "host",
                                                 .size = sizeof(struct inventory_host_config),
                                                 .options = host_options,
                                                 .n = CONF_N(host_options),
-                                                .source_offset = AT(struct inventory_host_config, at)};
+                                                .source_offset =
+                                                    AT(struct inventory_host_config, at)};
 
 static const struct conf_option owner_options[] = {
     {.name = "name",
@@ -102,7 +120,8 @@ const struct conf_table inventory_owner_table = {.name = "owner",
                                                  .size = sizeof(struct inventory_owner_config),
                                                  .options = owner_options,
                                                  .n = CONF_N(owner_options),
-                                                 .source_offset = AT(struct inventory_owner_config, at)};
+                                                 .source_offset =
+                                                     AT(struct inventory_owner_config, at)};
 
 static const struct conf_option channel_options[] = {
     {.name = "name",
@@ -122,7 +141,8 @@ const struct conf_table inventory_channel_table = {.name = "channel",
                                                    .size = sizeof(struct inventory_channel_config),
                                                    .options = channel_options,
                                                    .n = CONF_N(channel_options),
-                                                   .source_offset = AT(struct inventory_channel_config, at)};
+                                                   .source_offset =
+                                                       AT(struct inventory_channel_config, at)};
 
 static const struct conf_option config_options[] = {
     {.name = "services",
@@ -157,27 +177,26 @@ const struct conf_table inventory_config_table = {.name = "inventory",
                                                   .n = CONF_N(config_options),
                                                   .source_offset = SIZE_MAX};
 
-static void fold(struct buf *out, struct str s)
-{
+static void fold(struct buf *out, struct str s) {
     buf_reset(out);
     for (size_t i = 0; i < s.n; i++)
         buf_putc(out, s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] + 32) : s.p[i]);
 }
 
-static void add_name(struct map *names, struct str name, struct conf_source at, const char *what, struct conf_diags *diags)
-{
+static void add_name(struct map *names, struct str name, struct conf_source at, const char *what,
+                     struct conf_diags *diags) {
     struct buf b = BUF_INIT;
     fold(&b, name);
     if (name.n && buf_ok(&b) && map_find(names, buf_view(&b)))
-        conf_diag_add(diags, true, at, "the %s \"%.*s\" is declared twice; the first one counts", what, STR_FMT(name));
+        conf_diag_add(diags, true, at, "the %s \"%.*s\" is declared twice; the first one counts",
+                      what, STR_FMT(name));
     else if (name.n && buf_ok(&b))
         (void)map_put(names, buf_view(&b), names, NULL);
     buf_deinit(&b);
 }
 
-static void want(const struct map *names, struct str name, struct conf_source at, const char *field, const char *list,
-                 struct conf_diags *diags)
-{
+static void want(const struct map *names, struct str name, struct conf_source at, const char *field,
+                 const char *list, struct conf_diags *diags) {
     struct buf b = BUF_INIT;
     fold(&b, name);
     if (name.n && names->n_live && buf_ok(&b) && !map_find(names, buf_view(&b)))
@@ -185,8 +204,7 @@ static void want(const struct map *names, struct str name, struct conf_source at
     buf_deinit(&b);
 }
 
-void inventory_check(const struct inventory_config *config, struct conf_diags *diags)
-{
+void inventory_check(const struct inventory_config *config, struct conf_diags *diags) {
     struct map services = MAP_INIT, owners = MAP_INIT, channels = MAP_INIT, hosts = MAP_INIT;
     const S *s = config->services.v;
     const struct inventory_owner_config *o = config->owners.v;

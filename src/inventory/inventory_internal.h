@@ -1,4 +1,5 @@
-/* inventory_internal.h - the sources that a snapshot is made of, and the making. Caller holds the lock. */
+/* inventory_internal.h - the sources that a snapshot is made of, and the making. Caller holds the
+ * lock. */
 #ifndef INVENTORY_INVENTORY_INTERNAL_H
 #define INVENTORY_INVENTORY_INTERNAL_H
 
@@ -32,7 +33,8 @@ struct inventory {
     struct clock clock;
     struct arena declared_arena;
     struct inventory_config declared;
-    struct map aliases; /* "job\0x" or "service\0x" -> the declared service's id (char *, in the arena) */
+    struct map
+        aliases; /* "job\0x" or "service\0x" -> the declared service's id (char *, in the arena) */
     struct map services, hosts, endpoints; /* observed, by id */
     struct map overridden;                 /* services by id */
     uint64_t version;

@@ -1,6 +1,6 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -13,8 +13,7 @@
 
 static struct clock_manual manual = {INT64_C(1700000000000000000), 0};
 
-static struct inventory *open_it(struct state *state)
-{
+static struct inventory *open_it(struct state *state) {
     struct clock clock = clock_manual_view(&manual);
     struct err err = {0};
     struct inventory *inv = inventory_open(state, &clock, &err);
@@ -22,13 +21,17 @@ static struct inventory *open_it(struct state *state)
     return inv;
 }
 
-static struct labels make(struct label *l, uint32_t n) { return (struct labels){l, n}; }
+static struct labels make(struct label *l, uint32_t n) {
+    return (struct labels){l, n};
+}
 
-#define LABELS(...) make((struct label[]){__VA_ARGS__}, sizeof((struct label[]){__VA_ARGS__}) / sizeof(struct label))
+#define LABELS(...)                                                                                \
+    make((struct label[]){__VA_ARGS__},                                                            \
+         sizeof((struct label[]){__VA_ARGS__}) / sizeof(struct label))
 
-static void declare(struct inventory *inv)
-{
-    static struct str needs[] = {{"db", 2}}, hosts[] = {{"Web1", 4}}, jobs[] = {{"shop-api", 8}}, names[] = {{"Shop API", 8}};
+static void declare(struct inventory *inv) {
+    static struct str needs[] = {{"db", 2}}, hosts[] = {{"Web1", 4}}, jobs[] = {{"shop-api", 8}},
+                      names[] = {{"Shop API", 8}};
     static struct inventory_service_config services[] = {
         {.name = {"Shop", 4},
          .owner = {"payments", 8},
@@ -39,15 +42,17 @@ static void declare(struct inventory *inv)
          .at = {"hinomi.yml", 3, 5}},
         {.name = {"db", 2}},
     };
-    static struct inventory_owner_config owners[] = {{.name = {"payments", 8}, .channel = {"#pay", 4}}};
-    static struct inventory_channel_config channels[] = {{.name = {"#shop", 5}, .kind = {"slack", 5}}};
-    struct inventory_config c = {.services = {services, 2}, .owners = {owners, 1}, .channels = {channels, 1}};
+    static struct inventory_owner_config owners[] = {
+        {.name = {"payments", 8}, .channel = {"#pay", 4}}};
+    static struct inventory_channel_config channels[] = {
+        {.name = {"#shop", 5}, .kind = {"slack", 5}}};
+    struct inventory_config c = {
+        .services = {services, 2}, .owners = {owners, 1}, .channels = {channels, 1}};
     struct err err = {0};
     assert_true(inventory_declare(inv, &c, &err));
 }
 
-static void see(struct inventory *inv)
-{
+static void see(struct inventory *inv) {
     struct inventory_host_seen h = {.name = STR("web1"),
                                     .os = STR("Debian"),
                                     .cpus = 4,
@@ -56,32 +61,42 @@ static void see(struct inventory *inv)
     int64_t now = manual.wall_ns / 1000000;
     h.at_ms = now;
     inventory_see_host(inv, &h);
-    struct inventory_endpoint_seen e = {
-        .host = STR("web1"), .proto = STR("tcp"), .address = STR("0.0.0.0"), .kind = STR("nginx"), .service = STR("shop"),
-        .port = 443, .at_ms = now};
+    struct inventory_endpoint_seen e = {.host = STR("web1"),
+                                        .proto = STR("tcp"),
+                                        .address = STR("0.0.0.0"),
+                                        .kind = STR("nginx"),
+                                        .service = STR("shop"),
+                                        .port = 443,
+                                        .at_ms = now};
     inventory_see_endpoint(inv, &e);
-    inventory_see_labels(inv, LABELS({STR("instance"), STR("web1:9100")}, {STR("job"), STR("shop-api")}), now);
-    inventory_see_labels(inv, LABELS({STR("instance"), STR("127.0.0.1:80")}, {STR("job"), STR("cron")}), now);
-    inventory_see_labels(inv, LABELS({STR("instance"), STR("[fd00::1]:80")}, {STR("job"), STR("node")}), now);
+    inventory_see_labels(
+        inv, LABELS({STR("instance"), STR("web1:9100")}, {STR("job"), STR("shop-api")}), now);
+    inventory_see_labels(
+        inv, LABELS({STR("instance"), STR("127.0.0.1:80")}, {STR("job"), STR("cron")}), now);
+    inventory_see_labels(
+        inv, LABELS({STR("instance"), STR("[fd00::1]:80")}, {STR("job"), STR("node")}), now);
 }
 
-static void print(const struct inventory_snapshot *s, struct buf *out)
-{
+static void print(const struct inventory_snapshot *s, struct buf *out) {
     for (size_t i = 0; i < s->n_services; i++)
-        buf_printf(out, "service %.*s %.*s %s owner=%.*s\n", STR_FMT(s->services[i].id), STR_FMT(s->services[i].name),
-                   inventory_origin_name(s->services[i].origin), STR_FMT(s->services[i].owner.value));
+        buf_printf(out, "service %.*s %.*s %s owner=%.*s\n", STR_FMT(s->services[i].id),
+                   STR_FMT(s->services[i].name), inventory_origin_name(s->services[i].origin),
+                   STR_FMT(s->services[i].owner.value));
     for (size_t i = 0; i < s->n_hosts; i++)
-        buf_printf(out, "host %.*s %s cpus=%lld\n", STR_FMT(s->hosts[i].id), inventory_origin_name(s->hosts[i].origin),
-                   (long long)s->hosts[i].cpus);
+        buf_printf(out, "host %.*s %s cpus=%lld\n", STR_FMT(s->hosts[i].id),
+                   inventory_origin_name(s->hosts[i].origin), (long long)s->hosts[i].cpus);
     for (size_t i = 0; i < s->n_endpoints; i++)
-        buf_printf(out, "endpoint %.*s %.*s\n", STR_FMT(s->endpoints[i].id), STR_FMT(s->endpoints[i].kind));
+        buf_printf(out, "endpoint %.*s %.*s\n", STR_FMT(s->endpoints[i].id),
+                   STR_FMT(s->endpoints[i].kind));
     for (size_t i = 0; i < s->n_owners; i++)
         buf_printf(out, "owner %.*s\n", STR_FMT(s->owners[i].id));
     for (size_t i = 0; i < s->n_channels; i++)
-        buf_printf(out, "channel %.*s %.*s\n", STR_FMT(s->channels[i].id), STR_FMT(s->channels[i].kind));
+        buf_printf(out, "channel %.*s %.*s\n", STR_FMT(s->channels[i].id),
+                   STR_FMT(s->channels[i].kind));
     for (size_t i = 0; i < s->n_edges; i++)
-        buf_printf(out, "edge %.*s %s %.*s %s\n", STR_FMT(s->edges[i].from), inventory_edge_name(s->edges[i].kind),
-                   STR_FMT(s->edges[i].to), inventory_origin_name(s->edges[i].origin));
+        buf_printf(out, "edge %.*s %s %.*s %s\n", STR_FMT(s->edges[i].from),
+                   inventory_edge_name(s->edges[i].kind), STR_FMT(s->edges[i].to),
+                   inventory_origin_name(s->edges[i].origin));
 }
 
 static const char expected[] = "service cron cron observed owner=\n"
@@ -100,8 +115,7 @@ static const char expected[] = "service cron cron observed owner=\n"
                                "edge service:shop owned_by owner:payments declared\n"
                                "edge service:shop notifies channel:#shop declared\n";
 
-static void the_same_whatever_the_order(void **state)
-{
+static void the_same_whatever_the_order(void **state) {
     (void)state;
     for (int round = 0; round < 2; round++) {
         struct inventory *inv = open_it(NULL);
@@ -138,8 +152,7 @@ static void the_same_whatever_the_order(void **state)
     }
 }
 
-static void which_service(void **state)
-{
+static void which_service(void **state) {
     (void)state;
     struct inventory *inv = open_it(NULL);
     declare(inv);
@@ -159,8 +172,7 @@ static void which_service(void **state)
     inventory_close(inv);
 }
 
-static void what_the_screen_adds(void **state)
-{
+static void what_the_screen_adds(void **state) {
     (void)state;
     char path[] = "/tmp/hinomi-inventory-XXXXXX", file[64];
     assert_non_null(mkdtemp(path));
@@ -171,7 +183,8 @@ static void what_the_screen_adds(void **state)
     assert_non_null(db);
     struct inventory *inv = open_it(db);
     declare(inv);
-    struct inventory_service_edit e = {.name = STR("Cart"), .description = STR("says \"hi\" 火"), .owner = STR("payments")};
+    struct inventory_service_edit e = {
+        .name = STR("Cart"), .description = STR("says \"hi\" 火"), .owner = STR("payments")};
     assert_true(inventory_create_service(inv, &e, STR("admin"), &err));
     assert_false(inventory_create_service(inv, &e, STR("admin"), &err));
     assert_int_equal(err.code, ERR_CONFLICT);
@@ -193,10 +206,12 @@ static void what_the_screen_adds(void **state)
     assert_int_equal(cart->owner.origin, ORIGIN_OVERRIDDEN);
     struct buf yaml = BUF_INIT;
     assert_true(inventory_export(inv, &yaml, &err));
-    assert_string_equal(yaml.p, "services:\n  - name: \"Cart\"\n    description: \"says \\\"hi\\\" 火\"\n"
-                                "    owner: \"payments\"\n");
+    assert_string_equal(yaml.p,
+                        "services:\n  - name: \"Cart\"\n    description: \"says \\\"hi\\\" 火\"\n"
+                        "    owner: \"payments\"\n");
     /* written into the file, the file wins, field by field */
-    static struct inventory_service_config services[] = {{.name = {"cart", 4}, .owner = {"ops", 3}}};
+    static struct inventory_service_config services[] = {
+        {.name = {"cart", 4}, .owner = {"ops", 3}}};
     struct inventory_config c = {.services = {services, 1}};
     assert_true(inventory_declare(inv, &c, &err));
     const struct inventory_snapshot *s2 = inventory_get(inv);
@@ -226,13 +241,14 @@ static void what_the_screen_adds(void **state)
     (void)rmdir(path);
 }
 
-static void things_are_forgotten(void **state)
-{
+static void things_are_forgotten(void **state) {
     (void)state;
     struct inventory *inv = open_it(NULL);
     int64_t now = manual.wall_ns / 1000000;
-    inventory_see_labels(inv, LABELS({STR("instance"), STR("old:1")}, {STR("job"), STR("old")}), now - INVENTORY_FORGET_MS - 20000);
-    inventory_see_labels(inv, LABELS({STR("instance"), STR("new:1")}, {STR("job"), STR("new")}), now);
+    inventory_see_labels(inv, LABELS({STR("instance"), STR("old:1")}, {STR("job"), STR("old")}),
+                         now - INVENTORY_FORGET_MS - 20000);
+    inventory_see_labels(inv, LABELS({STR("instance"), STR("new:1")}, {STR("job"), STR("new")}),
+                         now);
     const struct inventory_snapshot *s = inventory_get(inv);
     assert_int_equal(s->n_services, 1);
     assert_true(str_eqz(s->services[0].id, "new"));
@@ -241,13 +257,13 @@ static void things_are_forgotten(void **state)
     inventory_close(inv);
 }
 
-static void the_check_warns(void **state)
-{
+static void the_check_warns(void **state) {
     (void)state;
     struct arena a = ARENA_INIT;
     static struct str needs[] = {{"dbb", 3}};
-    struct inventory_service_config services[] = {{.name = STR("shop"), .depends_on = {needs, 1}, .owner = STR("nobody")},
-                                                  {.name = STR("Shop")}};
+    struct inventory_service_config services[] = {
+        {.name = STR("shop"), .depends_on = {needs, 1}, .owner = STR("nobody")},
+        {.name = STR("Shop")}};
     struct inventory_owner_config owners[] = {{.name = STR("payments")}};
     struct inventory_config c = {.services = {services, 2}, .owners = {owners, 1}};
     struct conf_diags d = {.arena = &a};
@@ -258,10 +274,10 @@ static void the_check_warns(void **state)
     arena_deinit(&a);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_same_whatever_the_order), cmocka_unit_test(which_service),
-                                       cmocka_unit_test(what_the_screen_adds), cmocka_unit_test(things_are_forgotten),
-                                       cmocka_unit_test(the_check_warns)};
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_whatever_the_order), cmocka_unit_test(which_service),
+        cmocka_unit_test(what_the_screen_adds), cmocka_unit_test(things_are_forgotten),
+        cmocka_unit_test(the_check_warns)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,8 @@
 #define POLL_MS_DEFAULT 30000
 #define BACKOFF_MS_MIN 500
 #define BACKOFF_MS_MAX 60000
-#define MESSAGE_BYTES ((size_t)1 << 20) /* one request: small enough to be sent again without regret */
+#define MESSAGE_BYTES                                                                              \
+    ((size_t)1 << 20) /* one request: small enough to be sent again without regret */
 #define MESSAGE_RECORDS 256
 #define META_MAX 20000
 #define IDLE_WAIT_MS 1000
@@ -36,8 +37,8 @@ struct agent_client {
     /* forwarder's own */
     struct buf message, record;
     int64_t not_before_ms, next_poll_ms, backoff_ms; /* mono */
-    size_t records_max;  /* halved after 413 */
-    bool position_known; /* the server's, since our start */
+    size_t records_max;                              /* halved after 413 */
+    bool position_known;                             /* the server's, since our start */
     struct buf config_version;
 
     struct mutex status_lock;
@@ -51,21 +52,21 @@ struct agent_client {
 
 /* ---- into the buffer ---- */
 
-static void wake(struct agent_client *c)
-{
+static void wake(struct agent_client *c) {
     mutex_lock(&c->wake_lock);
     c->work = true;
     cond_signal(&c->wake);
     mutex_unlock(&c->wake_lock);
 }
 
-static bool client_write(void *self, const struct batch *b, struct write_result *out, struct err *err)
-{
+static bool client_write(void *self, const struct batch *b, struct write_result *out,
+                         struct err *err) {
     struct agent_client *c = self;
     struct buf bytes = BUF_INIT;
     mutex_lock(&c->meta_lock);
     struct agentwire_record r = {b->kind, b->source, b->rows, b->n, c->meta, c->n_meta};
-    bool ok = agentwire_encode(&r, &bytes, err) && spool_append(c->spool, buf_view(&bytes), (uint32_t)b->n, err);
+    bool ok = agentwire_encode(&r, &bytes, err) &&
+              spool_append(c->spool, buf_view(&bytes), (uint32_t)b->n, err);
     if (ok && c->n_meta) {
         c->n_meta = 0;
         arena_reset(&c->meta_arena);
@@ -83,10 +84,11 @@ static bool client_write(void *self, const struct batch *b, struct write_result 
 
 static const struct sink_ops client_ops = {client_write};
 
-struct sink agent_client_sink(struct agent_client *c) { return (struct sink){&client_ops, c}; }
+struct sink agent_client_sink(struct agent_client *c) {
+    return (struct sink){&client_ops, c};
+}
 
-void agent_client_meta(void *client, const struct metric_meta *m)
-{
+void agent_client_meta(void *client, const struct metric_meta *m) {
     struct agent_client *c = client;
     mutex_lock(&c->meta_lock);
     if (c->n_meta == c->cap_meta && c->cap_meta < META_MAX) {
@@ -98,7 +100,8 @@ void agent_client_meta(void *client, const struct metric_meta *m)
         }
     }
     if (c->n_meta < c->cap_meta) {
-        struct metric_meta copy = {arena_str(&c->meta_arena, m->metric), arena_str(&c->meta_arena, m->help),
+        struct metric_meta copy = {arena_str(&c->meta_arena, m->metric),
+                                   arena_str(&c->meta_arena, m->help),
                                    arena_str(&c->meta_arena, m->unit), m->type};
         if (copy.metric.p && copy.help.p && copy.unit.p)
             c->meta[c->n_meta++] = copy;
@@ -108,8 +111,7 @@ void agent_client_meta(void *client, const struct metric_meta *m)
 
 /* ---- to the server ---- */
 
-static void note(struct agent_client *c, bool ok, const char *error)
-{
+static void note(struct agent_client *c, bool ok, const char *error) {
     mutex_lock(&c->status_lock);
     bool changed = c->status.connected != ok || (!ok && strcmp(c->status.last_error, error) != 0);
     c->status.connected = ok;
@@ -120,11 +122,11 @@ static void note(struct agent_client *c, bool ok, const char *error)
     if (changed && ok)
         log_info("agent", "the server takes our samples");
     else if (changed)
-        log_warn("agent", "the server cannot be reached; samples wait in the disk buffer: %s", error);
+        log_warn("agent", "the server cannot be reached; samples wait in the disk buffer: %s",
+                 error);
 }
 
-static void back_off(struct agent_client *c, int64_t at_least_ms)
-{
+static void back_off(struct agent_client *c, int64_t at_least_ms) {
     c->backoff_ms = c->backoff_ms ? c->backoff_ms * 2 : BACKOFF_MS_MIN;
     if (c->backoff_ms > BACKOFF_MS_MAX)
         c->backoff_ms = BACKOFF_MS_MAX;
@@ -135,8 +137,7 @@ static void back_off(struct agent_client *c, int64_t at_least_ms)
 }
 
 static bool call(struct agent_client *c, const char *method, const char *path, struct str body,
-                 struct agent_response *res, struct err *err)
-{
+                 struct agent_response *res, struct err *err) {
     struct agent_request req = {.method = method,
                                 .path = path,
                                 .body = body,
@@ -147,32 +148,33 @@ static bool call(struct agent_client *c, const char *method, const char *path, s
     return c->transport.call(c->transport.self, &req, res, err);
 }
 
-static bool position_of(const struct jsonr *root, struct spool_position *out)
-{
-    int64_t segment = jsonr_get_i64(root, "segment", -1), offset = jsonr_get_i64(root, "offset", -1);
+static bool position_of(const struct jsonr *root, struct spool_position *out) {
+    int64_t segment = jsonr_get_i64(root, "segment", -1),
+            offset = jsonr_get_i64(root, "offset", -1);
     if (segment < 0 || offset < 0)
         return false;
     *out = (struct spool_position){(uint64_t)segment, (uint64_t)offset};
     return true;
 }
 
-static void told_refusals(const struct jsonr *root)
-{
-    int64_t refused = jsonr_get_i64(root, "refused_records", 0), rejected = jsonr_get_i64(root, "rejected_samples", 0);
+static void told_refusals(const struct jsonr *root) {
+    int64_t refused = jsonr_get_i64(root, "refused_records", 0),
+            rejected = jsonr_get_i64(root, "rejected_samples", 0);
     struct str why = jsonr_get_str(root, "first_rejected");
     if (refused > 0)
-        log_error("agent", "the server could not read %lld records and left them out: %.*s", (long long)refused,
-                  STR_FMT(why));
+        log_error("agent", "the server could not read %lld records and left them out: %.*s",
+                  (long long)refused, STR_FMT(why));
     else if (rejected > 0)
-        log_warn("agent", "the server's store refused %lld samples: %.*s", (long long)rejected, STR_FMT(why));
+        log_warn("agent", "the server's store refused %lld samples: %.*s", (long long)rejected,
+                 STR_FMT(why));
 }
 
 /* What to do after an answer that is not 2xx. */
-static void refused(struct agent_client *c, const struct agent_response *res)
-{
+static void refused(struct agent_client *c, const struct agent_response *res) {
     char text[200];
     struct str body = buf_view(&res->body);
-    snprintf(text, sizeof(text), "HTTP %d: %.*s", res->status, body.n > 120 ? 120 : (int)body.n, body.p ? body.p : "");
+    snprintf(text, sizeof(text), "HTTP %d: %.*s", res->status, body.n > 120 ? 120 : (int)body.n,
+             body.p ? body.p : "");
     note(c, false, text);
     int64_t wait_ms = res->retry_after_s * 1000;
     if (res->status == 413 && c->records_max > 1) {
@@ -184,8 +186,7 @@ static void refused(struct agent_client *c, const struct agent_response *res)
     back_off(c, wait_ms);
 }
 
-static bool read_config(struct agent_client *c, const struct jsonr *root)
-{
+static bool read_config(struct agent_client *c, const struct jsonr *root) {
     struct str version = jsonr_get_str(root, "config_version");
     if (version.n == 0 || str_eq(version, buf_view(&c->config_version)))
         return true;
@@ -199,8 +200,7 @@ static bool read_config(struct agent_client *c, const struct jsonr *root)
     return buf_ok(&c->config_version);
 }
 
-static bool poll_server(struct agent_client *c, struct err *err)
-{
+static bool poll_server(struct agent_client *c, struct err *err) {
     struct agent_response res = {.body = BUF_INIT};
     bool ok = call(c, "GET", AGENT_PATH_POLL, STR(""), &res, err);
     if (!ok) {
@@ -221,7 +221,8 @@ static bool poll_server(struct agent_client *c, struct err *err)
             c->next_poll_ms = clock_mono_ms(&c->clock) + c->poll_ms;
             note(c, true, "");
         } else {
-            note(c, false, "the server's answer is not what an agent expects; is the address right?");
+            note(c, false,
+                 "the server's answer is not what an agent expects; is the address right?");
             back_off(c, 0);
         }
         jsonr_free(doc);
@@ -231,8 +232,8 @@ static bool poll_server(struct agent_client *c, struct err *err)
 }
 
 /* The records that wait, oldest first, up to the size of a request. */
-static bool build_message(struct agent_client *c, size_t *out_n, struct spool_position *out_last, struct err *err)
-{
+static bool build_message(struct agent_client *c, size_t *out_n, struct spool_position *out_last,
+                          struct err *err) {
     struct spool_position at = spool_released(c->spool);
     *out_n = 0;
     buf_reset(&c->message);
@@ -253,8 +254,8 @@ static bool build_message(struct agent_client *c, size_t *out_n, struct spool_po
     return buf_ok(&c->message) || err_set(err, ERR_INTERNAL, "out of memory");
 }
 
-static void take_answer(struct agent_client *c, const struct agent_response *res, size_t n, struct spool_position last)
-{
+static void take_answer(struct agent_client *c, const struct agent_response *res, size_t n,
+                        struct spool_position last) {
     struct err err = {0};
     struct jsonr_doc *doc = jsonr_parse(buf_view(&res->body), &err);
     struct spool_position p;
@@ -278,8 +279,7 @@ static void take_answer(struct agent_client *c, const struct agent_response *res
     jsonr_free(doc);
 }
 
-void agent_client_step(struct agent_client *c, int64_t *out_wait_ms)
-{
+void agent_client_step(struct agent_client *c, int64_t *out_wait_ms) {
     int64_t now = clock_mono_ms(&c->clock);
     *out_wait_ms = IDLE_WAIT_MS;
     if (now < c->not_before_ms) {
@@ -315,8 +315,7 @@ void agent_client_step(struct agent_client *c, int64_t *out_wait_ms)
     *out_wait_ms = c->not_before_ms > now ? c->not_before_ms - now : 0;
 }
 
-static void forward_main(void *arg)
-{
+static void forward_main(void *arg) {
     struct agent_client *c = arg;
     for (;;) {
         int64_t wait_ms;
@@ -332,7 +331,8 @@ static void forward_main(void *arg)
         for (;;) {
             int64_t left = until - clock_mono_ms(&c->clock);
             /* new work ends an idle wait, never a wait that the server or the back-off asked for */
-            if (c->stopping || left <= 0 || (c->work && c->not_before_ms <= clock_mono_ms(&c->clock)))
+            if (c->stopping || left <= 0 ||
+                (c->work && c->not_before_ms <= clock_mono_ms(&c->clock)))
                 break;
             cond_wait_for(&c->wake, &c->wake_lock, DUR_MS(left));
         }
@@ -340,8 +340,7 @@ static void forward_main(void *arg)
     }
 }
 
-static char *copy(struct str s)
-{
+static char *copy(struct str s) {
     char *p = malloc(s.n + 1);
     if (!p)
         return NULL;
@@ -351,8 +350,7 @@ static char *copy(struct str s)
     return p;
 }
 
-struct agent_client *agent_client_open(const struct agent_client_options *opt, struct err *err)
-{
+struct agent_client *agent_client_open(const struct agent_client_options *opt, struct err *err) {
     struct agent_client *c = calloc(1, sizeof(*c));
     if (!c) {
         err_set(err, ERR_INTERNAL, "out of memory");
@@ -386,8 +384,7 @@ struct agent_client *agent_client_open(const struct agent_client_options *opt, s
     return NULL;
 }
 
-void agent_client_free(struct agent_client *c)
-{
+void agent_client_free(struct agent_client *c) {
     if (!c)
         return;
     mutex_lock(&c->wake_lock);
@@ -410,8 +407,7 @@ void agent_client_free(struct agent_client *c)
     free(c);
 }
 
-struct agent_client_status agent_client_status(struct agent_client *c)
-{
+struct agent_client_status agent_client_status(struct agent_client *c) {
     mutex_lock(&c->status_lock);
     struct agent_client_status s = c->status;
     mutex_unlock(&c->status_lock);

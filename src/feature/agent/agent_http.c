@@ -21,34 +21,36 @@ const struct http_route agent_http_routes[AGENT_HTTP_ROUTES] = {
     {.method = "GET", .path = AGENT_PATH_POLL, .pool = HTTP_POOL_FAST, .handle = agent_http_poll},
 };
 
-static void json_type(struct http_req *req, struct http_res *res)
-{
+static void json_type(struct http_req *req, struct http_res *res) {
     http_res_header(req, res, "Content-Type", STR("application/json"));
     http_res_header(req, res, "Cache-Control", STR("no-store"));
 }
 
-static bool who(struct agent_server *s, struct http_req *req, struct http_res *res, struct str *out_id)
-{
+static bool who(struct agent_server *s, struct http_req *req, struct http_res *res,
+                struct str *out_id) {
     struct err err = {0};
     struct str auth = http_req_header(req, "Authorization");
     struct str scheme = STR("Bearer ");
     bool ok = auth.n > scheme.n && str_eq_nocase(str_sub(auth, 0, scheme.n), scheme);
     if (!ok)
-        err_set(&err, ERR_UNAUTHENTICATED, "an agent's credential is needed (Authorization: Bearer ...)");
+        err_set(&err, ERR_UNAUTHENTICATED,
+                "an agent's credential is needed (Authorization: Bearer ...)");
     else
-        ok = agent_server_authenticate(s, str_trim(str_from_offset(auth, scheme.n)), req->arena, out_id, &err);
+        ok = agent_server_authenticate(s, str_trim(str_from_offset(auth, scheme.n)), req->arena,
+                                       out_id, &err);
     if (!ok) {
         http_res_error(req, res, &err);
         return false;
     }
     uint64_t buffered;
-    bool said = str_to_u64(http_req_header(req, AGENT_HEADER_BUFFERED), &buffered) && buffered < INT64_MAX;
-    agent_server_seen(s, *out_id, http_req_header(req, AGENT_HEADER_VERSION), req->peer, said ? (int64_t)buffered : -1);
+    bool said =
+        str_to_u64(http_req_header(req, AGENT_HEADER_BUFFERED), &buffered) && buffered < INT64_MAX;
+    agent_server_seen(s, *out_id, http_req_header(req, AGENT_HEADER_VERSION), req->peer,
+                      said ? (int64_t)buffered : -1);
     return true;
 }
 
-void agent_http_enroll(void *server, struct http_req *req, struct http_res *res)
-{
+void agent_http_enroll(void *server, struct http_req *req, struct http_res *res) {
     struct agent_server *s = server;
     struct err err = {0};
     struct str id, secret;
@@ -57,7 +59,8 @@ void agent_http_enroll(void *server, struct http_req *req, struct http_res *res)
     if (ok) {
         const struct jsonr *root = jsonr_root(doc);
         ok = agent_server_enroll(s, jsonr_get_str(root, "token"), jsonr_get_str(root, "host"),
-                                 jsonr_get_str(root, "version"), req->peer, req->arena, &id, &secret, &err);
+                                 jsonr_get_str(root, "version"), req->peer, req->arena, &id,
+                                 &secret, &err);
     }
     jsonr_free(doc);
     if (!ok) {
@@ -73,8 +76,7 @@ void agent_http_enroll(void *server, struct http_req *req, struct http_res *res)
     jsonw_end(&w);
 }
 
-void agent_http_write(void *server, struct http_req *req, struct http_res *res)
-{
+void agent_http_write(void *server, struct http_req *req, struct http_res *res) {
     struct agent_server *s = server;
     struct str id;
     if (!who(s, req, res, &id))
@@ -111,8 +113,7 @@ void agent_http_write(void *server, struct http_req *req, struct http_res *res)
     jsonw_end(&w);
 }
 
-void agent_http_poll(void *server, struct http_req *req, struct http_res *res)
-{
+void agent_http_poll(void *server, struct http_req *req, struct http_res *res) {
     struct agent_server *s = server;
     struct str id;
     if (!who(s, req, res, &id))

@@ -18,7 +18,7 @@
 #define AGENTS_MAX 10000
 #define ID_BYTES 24
 
-struct known { /* one agent, in memory */
+struct known {            /* one agent, in memory */
     struct mutex writing; /* one message at a time */
     char id[ID_BYTES];
     char host[NAME_BYTES_MAX + 1], version[64], peer[64];
@@ -37,8 +37,7 @@ struct agent_server {
 
 /* ---- secrets ---- */
 
-static void make_secret(const char *prefix, char out[AGENT_SECRET_BYTES])
-{
+static void make_secret(const char *prefix, char out[AGENT_SECRET_BYTES]) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     unsigned char raw[33] = {0};
     random_bytes(raw, 32);
@@ -53,16 +52,14 @@ static void make_secret(const char *prefix, char out[AGENT_SECRET_BYTES])
     out[n] = '\0';
 }
 
-static struct str hash_of(struct str secret, unsigned char out[SHA256_BYTES])
-{
+static struct str hash_of(struct str secret, unsigned char out[SHA256_BYTES]) {
     sha256(secret, out);
     return str_make((const char *)out, SHA256_BYTES);
 }
 
 /* ---- registry ---- */
 
-static void put_text(char *out, size_t cap, struct str s)
-{
+static void put_text(char *out, size_t cap, struct str s) {
     size_t n = s.n < cap - 1 ? s.n : cap - 1;
     while (n && !str_is_utf8(str_make(s.p, n)))
         n--;
@@ -71,14 +68,13 @@ static void put_text(char *out, size_t cap, struct str s)
     out[n] = '\0';
 }
 
-static void known_free(struct known *k)
-{
+static void known_free(struct known *k) {
     mutex_deinit(&k->writing);
     free(k);
 }
 
-static struct known *known_add(struct agent_server *s, struct str id, struct str hash, struct err *err)
-{
+static struct known *known_add(struct agent_server *s, struct str id, struct str hash,
+                               struct err *err) {
     struct known *k = hash.n == SHA256_BYTES && id.n < ID_BYTES ? calloc(1, sizeof(*k)) : NULL;
     if (!k) {
         err_set(err, ERR_INTERNAL, "an agent's row cannot be used");
@@ -97,13 +93,14 @@ static struct known *known_add(struct agent_server *s, struct str id, struct str
     return NULL;
 }
 
-static bool load(struct agent_server *s, struct err *err)
-{
+static bool load(struct agent_server *s, struct err *err) {
     struct state_tx *tx = state_begin_read(s->opt.state, err);
     if (!tx)
         return false;
     struct state_rows *r = state_query(
-        tx, err, "SELECT id,host,token_hash,version,enrolled_ms,last_seen_ms,remote_address,buffered_bytes FROM agents",
+        tx, err,
+        "SELECT id,host,token_hash,version,enrolled_ms,last_seen_ms,remote_address,buffered_bytes "
+        "FROM agents",
         "");
     bool ok = r != NULL;
     struct err row = {0};
@@ -129,8 +126,7 @@ static bool load(struct agent_server *s, struct err *err)
     return ok;
 }
 
-struct agent_server *agent_server_open(const struct agent_server_options *opt, struct err *err)
-{
+struct agent_server *agent_server_open(const struct agent_server_options *opt, struct err *err) {
     struct agent_server *s = calloc(1, sizeof(*s));
     if (!s) {
         err_set(err, ERR_INTERNAL, "out of memory");
@@ -149,8 +145,7 @@ struct agent_server *agent_server_open(const struct agent_server_options *opt, s
 }
 
 /* One row of what changes often; the caller holds no lock that a reader needs. */
-static bool save_seen(struct agent_server *s, const struct known *k, struct err *err)
-{
+static bool save_seen(struct agent_server *s, const struct known *k, struct err *err) {
     struct state_tx *tx = state_begin(s->opt.state, err);
     if (!tx)
         return false;
@@ -159,18 +154,18 @@ static bool save_seen(struct agent_server *s, const struct known *k, struct err 
         "UPDATE agents SET version=?,last_seen_ms=?,remote_address=?,buffered_bytes=? WHERE id=?";
     bool ok;
     if (k->buffered_bytes < 0)
-        ok = state_exec(tx, err, sql, types, str_from(k->version), k->last_seen_ms, str_from(k->peer), str_from(k->id));
+        ok = state_exec(tx, err, sql, types, str_from(k->version), k->last_seen_ms,
+                        str_from(k->peer), str_from(k->id));
     else
-        ok = state_exec(tx, err, sql, types, str_from(k->version), k->last_seen_ms, str_from(k->peer), k->buffered_bytes,
-                        str_from(k->id));
+        ok = state_exec(tx, err, sql, types, str_from(k->version), k->last_seen_ms,
+                        str_from(k->peer), k->buffered_bytes, str_from(k->id));
     if (ok)
         return state_commit(tx, err);
     state_rollback(tx);
     return false;
 }
 
-void agent_server_close(struct agent_server *s)
-{
+void agent_server_close(struct agent_server *s) {
     if (!s)
         return;
     for (struct map_entry *e = map_next(&s->by_id, NULL); e; e = map_next(&s->by_id, e)) {
@@ -186,8 +181,7 @@ void agent_server_close(struct agent_server *s)
     free(s);
 }
 
-static struct known *borrow(struct agent_server *s, struct str id)
-{
+static struct known *borrow(struct agent_server *s, struct str id) {
     mutex_lock(&s->lock);
     struct known *k = map_get(&s->by_id, id);
     if (k)
@@ -196,8 +190,7 @@ static struct known *borrow(struct agent_server *s, struct str id)
     return k;
 }
 
-static void give_back(struct agent_server *s, struct known *k)
-{
+static void give_back(struct agent_server *s, struct known *k) {
     mutex_lock(&s->lock);
     bool last = --k->users == 0 && k->deleted;
     mutex_unlock(&s->lock);
@@ -207,21 +200,24 @@ static void give_back(struct agent_server *s, struct known *k)
 
 /* ---- enrolment ---- */
 
-bool agent_server_enroll_token(struct agent_server *s, struct str note, struct str created_by, int64_t ttl_ms,
-                               char out_token[AGENT_SECRET_BYTES], int64_t *out_expires_ms, struct err *err)
-{
+bool agent_server_enroll_token(struct agent_server *s, struct str note, struct str created_by,
+                               int64_t ttl_ms, char out_token[AGENT_SECRET_BYTES],
+                               int64_t *out_expires_ms, struct err *err) {
     char token[AGENT_SECRET_BYTES];
     unsigned char hash[SHA256_BYTES];
     make_secret("hne_", token);
-    int64_t now = clock_wall_ms(&s->clock), expires = now + (ttl_ms > 0 ? ttl_ms : AGENT_ENROLL_TOKEN_MS);
+    int64_t now = clock_wall_ms(&s->clock),
+            expires = now + (ttl_ms > 0 ? ttl_ms : AGENT_ENROLL_TOKEN_MS);
     struct state_tx *tx = state_begin(s->opt.state, err);
     if (!tx)
         return false;
-    bool ok = state_exec(tx, err, "DELETE FROM enroll_tokens WHERE expires_ms<?", "i", now - AGENT_ENROLL_TOKEN_MS * 24);
-    ok = ok && state_exec(tx, err,
-                          "INSERT INTO enroll_tokens(hash,created_ms,expires_ms,uses_left,created_by,note)"
-                          " VALUES(?,?,?,1,?,?)",
-                          "biiss", hash_of(str_from(token), hash), now, expires, created_by, note);
+    bool ok = state_exec(tx, err, "DELETE FROM enroll_tokens WHERE expires_ms<?", "i",
+                         now - AGENT_ENROLL_TOKEN_MS * 24);
+    ok = ok && state_exec(
+                   tx, err,
+                   "INSERT INTO enroll_tokens(hash,created_ms,expires_ms,uses_left,created_by,note)"
+                   " VALUES(?,?,?,1,?,?)",
+                   "biiss", hash_of(str_from(token), hash), now, expires, created_by, note);
     if (!ok) {
         state_rollback(tx);
         return false;
@@ -233,24 +229,28 @@ bool agent_server_enroll_token(struct agent_server *s, struct str note, struct s
     return true;
 }
 
-static bool use_token(struct agent_server *s, struct state_tx *tx, struct str token, int64_t now, struct err *err)
-{
+static bool use_token(struct agent_server *s, struct state_tx *tx, struct str token, int64_t now,
+                      struct err *err) {
     (void)s;
     unsigned char hash[SHA256_BYTES];
-    if (!state_exec(tx, err, "UPDATE enroll_tokens SET uses_left=uses_left-1,used_ms=? WHERE hash=? AND uses_left>0 AND"
-                             " expires_ms>?",
+    if (!state_exec(tx, err,
+                    "UPDATE enroll_tokens SET uses_left=uses_left-1,used_ms=? WHERE hash=? AND "
+                    "uses_left>0 AND"
+                    " expires_ms>?",
                     "ibi", now, hash_of(token, hash), now))
         return false;
     if (state_changes(tx) == 1)
         return true;
-    return err_set(err, ERR_UNAUTHENTICATED, "the enrol token is wrong, used or expired: make a new one");
+    return err_set(err, ERR_UNAUTHENTICATED,
+                   "the enrol token is wrong, used or expired: make a new one");
 }
 
-bool agent_server_enroll(struct agent_server *s, struct str token, struct str host, struct str version, struct str peer,
-                         struct arena *a, struct str *out_id, struct str *out_secret, struct err *err)
-{
+bool agent_server_enroll(struct agent_server *s, struct str token, struct str host,
+                         struct str version, struct str peer, struct arena *a, struct str *out_id,
+                         struct str *out_secret, struct err *err) {
     if (host.n == 0 || host.n > NAME_BYTES_MAX || !str_is_utf8(host))
-        return err_set(err, ERR_BAD_INPUT, "host: expected a name of 1 to %d bytes", NAME_BYTES_MAX);
+        return err_set(err, ERR_BAD_INPUT, "host: expected a name of 1 to %d bytes",
+                       NAME_BYTES_MAX);
     char secret[AGENT_SECRET_BYTES], id[ID_BYTES], short_version[64];
     unsigned char hash[SHA256_BYTES];
     make_secret("hna_", secret);
@@ -262,15 +262,18 @@ bool agent_server_enroll(struct agent_server *s, struct str token, struct str ho
     bool full = s->by_id.n_live >= AGENTS_MAX;
     mutex_unlock(&s->lock);
     if (full)
-        return err_set(err, ERR_LIMITED, "%d agents are enrolled, which is the limit: delete those that are gone",
+        return err_set(err, ERR_LIMITED,
+                       "%d agents are enrolled, which is the limit: delete those that are gone",
                        AGENTS_MAX);
     struct state_tx *tx = state_begin(s->opt.state, err);
     if (!tx)
         return false;
-    bool ok = use_token(s, tx, token, now, err) &&
-              state_exec(tx, err,
-                         "INSERT INTO agents(id,host,token_hash,version,enrolled_ms,remote_address) VALUES(?,?,?,?,?,?)",
-                         "ssbsis", str_from(id), host, hashed, str_from(short_version), now, peer);
+    bool ok =
+        use_token(s, tx, token, now, err) &&
+        state_exec(tx, err,
+                   "INSERT INTO agents(id,host,token_hash,version,enrolled_ms,remote_address) "
+                   "VALUES(?,?,?,?,?,?)",
+                   "ssbsis", str_from(id), host, hashed, str_from(short_version), now, peer);
     if (!ok) {
         state_rollback(tx);
         return false;
@@ -294,22 +297,22 @@ bool agent_server_enroll(struct agent_server *s, struct str token, struct str ho
     return (out_id->p && out_secret->p) || arena_err(a, err);
 }
 
-bool agent_server_authenticate(struct agent_server *s, struct str secret, struct arena *a, struct str *out_id,
-                               struct err *err)
-{
+bool agent_server_authenticate(struct agent_server *s, struct str secret, struct arena *a,
+                               struct str *out_id, struct err *err) {
     unsigned char hash[SHA256_BYTES];
     mutex_lock(&s->lock);
     struct known *k = map_get(&s->by_hash, hash_of(secret, hash));
     struct str id = k ? arena_str(a, str_from(k->id)) : STR("");
     mutex_unlock(&s->lock);
     if (!k)
-        return err_set(err, ERR_UNAUTHENTICATED, "this agent's credential is unknown or revoked: enrol it again");
+        return err_set(err, ERR_UNAUTHENTICATED,
+                       "this agent's credential is unknown or revoked: enrol it again");
     *out_id = id;
     return id.p || arena_err(a, err);
 }
 
-void agent_server_seen(struct agent_server *s, struct str id, struct str version, struct str peer, int64_t buffered_bytes)
-{
+void agent_server_seen(struct agent_server *s, struct str id, struct str version, struct str peer,
+                       int64_t buffered_bytes) {
     struct known *k = borrow(s, id);
     if (!k)
         return;
@@ -333,22 +336,19 @@ void agent_server_seen(struct agent_server *s, struct str id, struct str version
 
 /* ---- taking what they send ---- */
 
-static struct spool_position committed(struct agent_server *s, struct str id)
-{
+static struct spool_position committed(struct agent_server *s, struct str id) {
     struct spool_position p = {0, 0};
     s->opt.position(s->opt.position_self, id, &p.segment, &p.offset);
     return p;
 }
 
-static void refuse(struct agent_answer *out, const char *why)
-{
+static void refuse(struct agent_answer *out, const char *why) {
     if (!out->first_rejected[0])
         snprintf(out->first_rejected, sizeof(out->first_rejected), "%s", why);
 }
 
-static bool write_record(struct agent_server *s, struct str id, const struct agentwire_part *part, struct agent_answer *out,
-                         struct err *err)
-{
+static bool write_record(struct agent_server *s, struct str id, const struct agentwire_part *part,
+                         struct agent_answer *out, struct err *err) {
     struct arena a = ARENA_INIT_MAX(AGENTWIRE_ARENA_BYTES_MAX);
     struct agentwire_record r;
     struct err bad = {0};
@@ -396,9 +396,8 @@ static bool write_record(struct agent_server *s, struct str id, const struct age
     return ok;
 }
 
-static bool take_message(struct agent_server *s, struct str id, struct str message, struct agent_answer *out,
-                         struct err *err)
-{
+static bool take_message(struct agent_server *s, struct str id, struct str message,
+                         struct agent_answer *out, struct err *err) {
     struct cur c;
     struct agentwire_part part;
     struct err end = {0};
@@ -423,9 +422,8 @@ static bool take_message(struct agent_server *s, struct str id, struct str messa
     return true;
 }
 
-bool agent_server_write(struct agent_server *s, struct str id, struct str message, struct agent_answer *out,
-                        struct err *err)
-{
+bool agent_server_write(struct agent_server *s, struct str id, struct str message,
+                        struct agent_answer *out, struct err *err) {
     *out = (struct agent_answer){0};
     struct known *k = borrow(s, id);
     if (!k)
@@ -438,8 +436,7 @@ bool agent_server_write(struct agent_server *s, struct str id, struct str messag
     return ok;
 }
 
-bool agent_server_poll(struct agent_server *s, struct str id, struct buf *json, struct err *err)
-{
+bool agent_server_poll(struct agent_server *s, struct str id, struct buf *json, struct err *err) {
     struct known *k = borrow(s, id);
     if (!k)
         return err_set(err, ERR_UNAUTHENTICATED, "agent %.*s is not enrolled", STR_FMT(id));
@@ -468,21 +465,23 @@ bool agent_server_poll(struct agent_server *s, struct str id, struct buf *json, 
 
 /* ---- for the screen ---- */
 
-static int by_host(const void *x, const void *y)
-{
+static int by_host(const void *x, const void *y) {
     const struct agent_info *a = x, *b = y;
     int c = str_cmp(a->host, b->host);
     return c ? c : str_cmp(a->id, b->id);
 }
 
-static struct str text_or_null(struct arena *a, const char *z) { return z[0] ? arena_str(a, str_from(z)) : (struct str){0}; }
+static struct str text_or_null(struct arena *a, const char *z) {
+    return z[0] ? arena_str(a, str_from(z)) : (struct str){0};
+}
 
-bool agent_server_list(struct agent_server *s, struct arena *a, struct agent_info **out, size_t *out_n, struct err *err)
-{
+bool agent_server_list(struct agent_server *s, struct arena *a, struct agent_info **out,
+                       size_t *out_n, struct err *err) {
     mutex_lock(&s->lock);
     struct agent_info *v = ARENA_ARRAY(a, struct agent_info, (size_t)s->by_id.n_live + 1);
     size_t n = 0;
-    for (struct map_entry *e = v ? map_next(&s->by_id, NULL) : NULL; e; e = map_next(&s->by_id, e)) {
+    for (struct map_entry *e = v ? map_next(&s->by_id, NULL) : NULL; e;
+         e = map_next(&s->by_id, e)) {
         const struct known *k = e->value;
         v[n++] = (struct agent_info){.id = arena_str(a, str_from(k->id)),
                                      .host = arena_str(a, str_from(k->host)),
@@ -505,15 +504,15 @@ bool agent_server_list(struct agent_server *s, struct arena *a, struct agent_inf
 
 /* ---- whether they are there ---- */
 
-static bool write_up(struct agent_server *s, const struct batch_row *rows, size_t n, struct err *err)
-{
+static bool write_up(struct agent_server *s, const struct batch_row *rows, size_t n,
+                     struct err *err) {
     struct batch b = {.kind = SOURCE_SELF, .source = STR("agents"), .rows = rows, .n = n};
     struct write_result w = {0};
     return n == 0 || sink_write(&s->opt.sink, &b, &w, err);
 }
 
-static bool up_row(struct arena *a, struct str host, int64_t ts_ms, double value, struct batch_row *out)
-{
+static bool up_row(struct arena *a, struct str host, int64_t ts_ms, double value,
+                   struct batch_row *out) {
     struct label *l = ARENA_ARRAY(a, struct label, 3);
     struct str copy = arena_str(a, host);
     if (!l || !copy.p)
@@ -526,22 +525,21 @@ static bool up_row(struct arena *a, struct str host, int64_t ts_ms, double value
 }
 
 /* Of several agents of one name (enrolled again) the one heard last speaks for the host. */
-static size_t same_host(const struct batch_row *rows, size_t n, struct str host)
-{
+static size_t same_host(const struct batch_row *rows, size_t n, struct str host) {
     size_t i = 0;
     while (i < n && !str_eq(rows[i].labels.l[1].value, host))
         i++;
     return i;
 }
 
-bool agent_server_report(struct agent_server *s, struct err *err)
-{
+bool agent_server_report(struct agent_server *s, struct err *err) {
     struct arena a = ARENA_INIT_MAX((size_t)16 << 20);
     int64_t now = clock_wall_ms(&s->clock);
     size_t n = 0;
     mutex_lock(&s->lock);
     struct batch_row *rows = ARENA_ARRAY(&a, struct batch_row, (size_t)s->by_id.n_live + 1);
-    for (struct map_entry *e = rows ? map_next(&s->by_id, NULL) : NULL; e; e = map_next(&s->by_id, e)) {
+    for (struct map_entry *e = rows ? map_next(&s->by_id, NULL) : NULL; e;
+         e = map_next(&s->by_id, e)) {
         const struct known *k = e->value;
         bool heard = now - k->last_seen_ms <= AGENT_STALE_MS;
         if (!k->last_seen_ms || (!heard && now - s->opened_ms <= AGENT_STALE_MS))
@@ -559,18 +557,17 @@ bool agent_server_report(struct agent_server *s, struct err *err)
 }
 
 /* Its last word, so that a deleted agent does not ring for minutes. */
-static void bury(struct agent_server *s, const char *host)
-{
+static void bury(struct agent_server *s, const char *host) {
     struct arena a = ARENA_INIT_MAX(65536);
     struct batch_row row;
     struct err err = {0};
-    if (up_row(&a, str_from(host), clock_wall_ms(&s->clock), sample_stale(), &row) && !write_up(s, &row, 1, &err))
+    if (up_row(&a, str_from(host), clock_wall_ms(&s->clock), sample_stale(), &row) &&
+        !write_up(s, &row, 1, &err))
         log_warn("agent", "%s", err.message);
     arena_deinit(&a);
 }
 
-bool agent_server_delete(struct agent_server *s, struct str id, struct err *err)
-{
+bool agent_server_delete(struct agent_server *s, struct str id, struct err *err) {
     struct state_tx *tx = state_begin(s->opt.state, err);
     if (!tx)
         return false;

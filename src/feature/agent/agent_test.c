@@ -1,16 +1,17 @@
-/* Both sides together: whatever is killed and whichever answer is lost, each sample arrives exactly once. */
+/* Both sides together: whatever is killed and whichever answer is lost, each sample arrives exactly
+ * once. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
 
+#include "codec/json.h"
 #include "feature/agent/agent_client.h"
 #include "feature/agent/agent_server.h"
 #include "feature/agent/agent_testlib.h"
 #include "feature/agent/agentwire.h"
-#include "codec/json.h"
 #include "os/file.h"
 
 #include <stdio.h>
@@ -37,16 +38,15 @@ struct world {
     char seen_config[128];
 };
 
-static void config_of(void *self, struct str id, struct str host, struct buf *scrape, int64_t *interval)
-{
+static void config_of(void *self, struct str id, struct str host, struct buf *scrape,
+                      int64_t *interval) {
     (void)id;
     (void)host;
     (void)interval;
     buf_putz(scrape, ((struct world *)self)->scrape_yaml);
 }
 
-static void server_start(struct world *w)
-{
+static void server_start(struct world *w) {
     struct err err = {0};
     w->state = state_open(w->state_path, &w->clock, &err);
     if (!w->state)
@@ -65,8 +65,7 @@ static void server_start(struct world *w)
     assert_non_null(w->server);
 }
 
-static void server_stop(struct world *w)
-{
+static void server_stop(struct world *w) {
     agent_server_close(w->server);
     w->server = NULL;
     if (w->state)
@@ -75,8 +74,7 @@ static void server_stop(struct world *w)
 }
 
 /* What agent_http does, without HTTP. */
-static void answer(struct world *w, const struct agent_request *req, struct agent_response *out)
-{
+static void answer(struct world *w, const struct agent_request *req, struct agent_response *out) {
     struct arena a = ARENA_INIT;
     struct err err = {0};
     struct str id = {0}, secret = {0};
@@ -86,8 +84,9 @@ static void answer(struct world *w, const struct agent_request *req, struct agen
         struct jsonr_doc *doc = jsonr_parse(req->body, &err);
         assert_non_null(doc);
         const struct jsonr *root = jsonr_root(doc);
-        if (agent_server_enroll(w->server, jsonr_get_str(root, "token"), jsonr_get_str(root, "host"),
-                                jsonr_get_str(root, "version"), STR("192.0.2.7"), &a, &id, &secret, &err)) {
+        if (agent_server_enroll(w->server, jsonr_get_str(root, "token"),
+                                jsonr_get_str(root, "host"), jsonr_get_str(root, "version"),
+                                STR("192.0.2.7"), &a, &id, &secret, &err)) {
             jsonw_object(&j);
             jsonw_kstr(&j, "id", id);
             jsonw_kstr(&j, "secret", secret);
@@ -96,7 +95,8 @@ static void answer(struct world *w, const struct agent_request *req, struct agen
         }
         jsonr_free(doc);
     } else if (agent_server_authenticate(w->server, str_from(req->bearer), &a, &id, &err)) {
-        agent_server_seen(w->server, id, str_from(req->version), STR("192.0.2.7"), (int64_t)req->buffered_bytes);
+        agent_server_seen(w->server, id, str_from(req->version), STR("192.0.2.7"),
+                          (int64_t)req->buffered_bytes);
         if (strcmp(req->path, AGENT_PATH_POLL) == 0) {
             assert_true(agent_server_poll(w->server, id, &out->body, &err));
         } else {
@@ -116,8 +116,8 @@ static void answer(struct world *w, const struct agent_request *req, struct agen
     arena_deinit(&a);
 }
 
-static bool transport(void *self, const struct agent_request *req, struct agent_response *out, struct err *err)
-{
+static bool transport(void *self, const struct agent_request *req, struct agent_response *out,
+                      struct err *err) {
     struct world *w = self;
     w->requests++;
     if (!w->server)
@@ -142,14 +142,12 @@ static bool transport(void *self, const struct agent_request *req, struct agent_
     return true;
 }
 
-static void on_config(void *self, const struct agent_config *config)
-{
+static void on_config(void *self, const struct agent_config *config) {
     struct world *w = self;
     snprintf(w->seen_config, sizeof(w->seen_config), "%.*s", STR_FMT(config->scrape_configs));
 }
 
-static void client_start(struct world *w)
-{
+static void client_start(struct world *w) {
     struct err err = {0};
     struct agent_client_options opt = {.data_dir = w->agent_dir,
                                        .clock = &w->clock,
@@ -163,8 +161,7 @@ static void client_start(struct world *w)
     assert_non_null(w->client);
 }
 
-static void setup(struct world *w)
-{
+static void setup(struct world *w) {
     memset(w, 0, sizeof(*w));
     agent_testdir(w->dir);
     snprintf(w->state_path, sizeof(w->state_path), "%s/state.db", w->dir);
@@ -176,10 +173,12 @@ static void setup(struct world *w)
     int64_t expires;
     struct err err = {0};
     struct arena a = ARENA_INIT;
-    assert_true(agent_server_enroll_token(w->server, STR("web1"), STR("admin"), 0, token, &expires, &err));
+    assert_true(
+        agent_server_enroll_token(w->server, STR("web1"), STR("admin"), 0, token, &expires, &err));
     struct agent_transport t = {transport, w};
     struct agent_server_address server = {STR("https://hinomi.example"), STR("")};
-    assert_true(agent_enroll(&t, server, str_from(token), w->agent_dir, STR("web1"), STR("0.1.0"), false, &err));
+    assert_true(agent_enroll(&t, server, str_from(token), w->agent_dir, STR("web1"), STR("0.1.0"),
+                             false, &err));
     struct agent_credential c;
     assert_true(agent_credential_load(w->agent_dir, &a, &c, &err));
     snprintf(w->secret, sizeof(w->secret), "%.*s", STR_FMT(c.secret));
@@ -188,17 +187,16 @@ static void setup(struct world *w)
     client_start(w);
 }
 
-static void teardown(struct world *w)
-{
+static void teardown(struct world *w) {
     agent_client_free(w->client);
     server_stop(w);
     teststore_deinit(&w->store);
     agent_testdir_remove(w->dir);
 }
 
-static void produce(struct world *w, int i)
-{
-    struct label l[] = {{STR(LABEL_NAME), STR("m")}, {STR("job"), STR("node")}}, l2[] = {{STR(LABEL_NAME), STR("n")}};
+static void produce(struct world *w, int i) {
+    struct label l[] = {{STR(LABEL_NAME), STR("m")}, {STR("job"), STR("node")}},
+                 l2[] = {{STR(LABEL_NAME), STR("n")}};
     int64_t ts = clock_wall_ms(&w->clock);
     struct batch_row rows[] = {{{l, 2}, ts, i}, {{l2, 1}, ts, -i}};
     struct batch b = {.kind = SOURCE_COLLECT, .source = STR("collect"), .rows = rows, .n = 2};
@@ -211,8 +209,7 @@ static void produce(struct world *w, int i)
 }
 
 /* Steps until nothing is left, however long the back-off asks to wait. */
-static void drain(struct world *w)
-{
+static void drain(struct world *w) {
     for (int i = 0; i < 200; i++) {
         int64_t wait;
         agent_client_step(w->client, &wait);
@@ -220,16 +217,14 @@ static void drain(struct world *w)
     }
 }
 
-static void exactly_once(const struct world *w, size_t samples)
-{
+static void exactly_once(const struct world *w, size_t samples) {
     assert_int_equal(w->store.rows, samples);
     assert_int_equal(w->store.counts.n_live, samples);
     if (samples)
         assert_int_equal(teststore_most(&w->store), 1);
 }
 
-static void plain_delivery(void **state)
-{
+static void plain_delivery(void **state) {
     (void)state;
     static struct world w;
     setup(&w);
@@ -256,8 +251,7 @@ static void plain_delivery(void **state)
     teardown(&w);
 }
 
-static void lost_answers(void **state)
-{
+static void lost_answers(void **state) {
     (void)state;
     static struct world w;
     setup(&w);
@@ -273,8 +267,7 @@ static void lost_answers(void **state)
     teardown(&w);
 }
 
-static void the_server_dies_after_commit(void **state)
-{
+static void the_server_dies_after_commit(void **state) {
     (void)state;
     static struct world w;
     setup(&w);
@@ -291,8 +284,7 @@ static void the_server_dies_after_commit(void **state)
     teardown(&w);
 }
 
-static void the_agent_dies_between(void **state)
-{
+static void the_agent_dies_between(void **state) {
     (void)state;
     static struct world w;
     setup(&w);
@@ -302,7 +294,8 @@ static void the_agent_dies_between(void **state)
         int64_t wait;
         w.lose_answers = round % 2; /* it dies without having heard the answer */
         agent_client_step(w.client, &wait);
-        agent_client_free(w.client); /* records are in the file once the sink has returned: kill -9 finds them too */
+        agent_client_free(w.client); /* records are in the file once the sink has returned: kill -9
+                                        finds them too */
         clock_manual_advance(&w.manual, DUR_S(5));
         client_start(&w);
     }
@@ -312,8 +305,7 @@ static void the_agent_dies_between(void **state)
     teardown(&w);
 }
 
-static void a_long_absence_of_the_server(void **state)
-{
+static void a_long_absence_of_the_server(void **state) {
     (void)state;
     static struct world w;
     setup(&w);
@@ -332,8 +324,7 @@ static void a_long_absence_of_the_server(void **state)
     teardown(&w);
 }
 
-static void a_failing_store_and_retry_after(void **state)
-{
+static void a_failing_store_and_retry_after(void **state) {
     (void)state;
     static struct world w;
     setup(&w);
@@ -358,8 +349,7 @@ static void a_failing_store_and_retry_after(void **state)
     teardown(&w);
 }
 
-static void a_record_that_cannot_be_read_does_not_block(void **state)
-{
+static void a_record_that_cannot_be_read_does_not_block(void **state) {
     (void)state;
     static struct world w;
     setup(&w);
@@ -382,8 +372,7 @@ static void a_record_that_cannot_be_read_does_not_block(void **state)
     teardown(&w);
 }
 
-static void the_servers_wishes_arrive(void **state)
-{
+static void the_servers_wishes_arrive(void **state) {
     (void)state;
     static struct world w;
     setup(&w);
@@ -393,8 +382,7 @@ static void the_servers_wishes_arrive(void **state)
     teardown(&w);
 }
 
-static void doors(void **state)
-{
+static void doors(void **state) {
     (void)state;
     static struct world w;
     setup(&w);
@@ -410,14 +398,20 @@ static void doors(void **state)
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     /* a token works once, and not for ever */
-    assert_true(agent_server_enroll_token(w.server, STR(""), STR("admin"), 0, token, &expires, &err));
-    assert_true(agent_server_enroll(w.server, str_from(token), STR("a"), STR("1"), STR(""), &a, &id, &secret, &err));
-    assert_false(agent_server_enroll(w.server, str_from(token), STR("b"), STR("1"), STR(""), &a, &id, &secret, &err));
+    assert_true(
+        agent_server_enroll_token(w.server, STR(""), STR("admin"), 0, token, &expires, &err));
+    assert_true(agent_server_enroll(w.server, str_from(token), STR("a"), STR("1"), STR(""), &a, &id,
+                                    &secret, &err));
+    assert_false(agent_server_enroll(w.server, str_from(token), STR("b"), STR("1"), STR(""), &a,
+                                     &id, &secret, &err));
     assert_int_equal(err.code, ERR_UNAUTHENTICATED);
-    assert_true(agent_server_enroll_token(w.server, STR(""), STR("admin"), 1000, token, &expires, &err));
+    assert_true(
+        agent_server_enroll_token(w.server, STR(""), STR("admin"), 1000, token, &expires, &err));
     clock_manual_advance(&w.manual, DUR_S(2));
-    assert_false(agent_server_enroll(w.server, str_from(token), STR("b"), STR("1"), STR(""), &a, &id, &secret, &err));
-    assert_false(agent_server_enroll(w.server, STR("hne_guess"), STR("b"), STR("1"), STR(""), &a, &id, &secret, &err));
+    assert_false(agent_server_enroll(w.server, str_from(token), STR("b"), STR("1"), STR(""), &a,
+                                     &id, &secret, &err));
+    assert_false(agent_server_enroll(w.server, STR("hne_guess"), STR("b"), STR("1"), STR(""), &a,
+                                     &id, &secret, &err));
     assert_false(agent_server_authenticate(w.server, STR("hna_guess"), &a, &id, &err));
     assert_int_equal(err.code, ERR_UNAUTHENTICATED);
     /* the secret itself is nowhere on the server's disk */
@@ -446,8 +440,7 @@ static void doors(void **state)
     teardown(&w);
 }
 
-static size_t reported(struct world *w, const char *value)
-{
+static size_t reported(struct world *w, const char *value) {
     struct err err = {0};
     char sample[160];
     assert_true(agent_server_report(w->server, &err));
@@ -458,8 +451,7 @@ static size_t reported(struct world *w, const char *value)
     return n;
 }
 
-static void a_silent_agent_is_down(void **state)
-{
+static void a_silent_agent_is_down(void **state) {
     (void)state;
     static struct world w;
     struct err err = {0};
@@ -490,17 +482,17 @@ static void a_silent_agent_is_down(void **state)
     teardown(&w);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_silent_agent_is_down),
-                                       cmocka_unit_test(plain_delivery),
-                                       cmocka_unit_test(lost_answers),
-                                       cmocka_unit_test(the_server_dies_after_commit),
-                                       cmocka_unit_test(the_agent_dies_between),
-                                       cmocka_unit_test(a_long_absence_of_the_server),
-                                       cmocka_unit_test(a_failing_store_and_retry_after),
-                                       cmocka_unit_test(a_record_that_cannot_be_read_does_not_block),
-                                       cmocka_unit_test(the_servers_wishes_arrive),
-                                       cmocka_unit_test(doors)};
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_silent_agent_is_down),
+        cmocka_unit_test(plain_delivery),
+        cmocka_unit_test(lost_answers),
+        cmocka_unit_test(the_server_dies_after_commit),
+        cmocka_unit_test(the_agent_dies_between),
+        cmocka_unit_test(a_long_absence_of_the_server),
+        cmocka_unit_test(a_failing_store_and_retry_after),
+        cmocka_unit_test(a_record_that_cannot_be_read_does_not_block),
+        cmocka_unit_test(the_servers_wishes_arrive),
+        cmocka_unit_test(doors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static bool put(void *self, const struct batch *b, struct write_result *out, struct err *err)
-{
+static bool put(void *self, const struct batch *b, struct write_result *out, struct err *err) {
     struct teststore *s = self;
     if (s->fail_next > 0) {
         s->fail_next--;
@@ -19,7 +18,8 @@ static bool put(void *self, const struct batch *b, struct write_result *out, str
         bool ok = p && map_put(&s->positions, b->agent, p, NULL);
         assert(ok);
     }
-    if (p && (b->agent_segment < p->segment || (b->agent_segment == p->segment && b->agent_offset <= p->offset))) {
+    if (p && (b->agent_segment < p->segment ||
+              (b->agent_segment == p->segment && b->agent_offset <= p->offset))) {
         out->accepted += b->n;
         return true; /* known already */
     }
@@ -45,29 +45,27 @@ static bool put(void *self, const struct batch *b, struct write_result *out, str
 
 static const struct sink_ops ops = {put};
 
-struct sink teststore_sink(struct teststore *s) { return (struct sink){&ops, s}; }
+struct sink teststore_sink(struct teststore *s) {
+    return (struct sink){&ops, s};
+}
 
-void teststore_position(void *self, struct str agent, uint64_t *out_segment, uint64_t *out_offset)
-{
+void teststore_position(void *self, struct str agent, uint64_t *out_segment, uint64_t *out_offset) {
     const struct teststore *s = self;
     const struct testposition *p = map_get(&s->positions, agent);
     *out_segment = p ? p->segment : 0;
     *out_offset = p ? p->offset : 0;
 }
 
-void teststore_meta(void *self, const struct metric_meta *m, size_t n)
-{
+void teststore_meta(void *self, const struct metric_meta *m, size_t n) {
     (void)m;
     ((struct teststore *)self)->metas += n;
 }
 
-size_t teststore_count(const struct teststore *s, const char *sample)
-{
+size_t teststore_count(const struct teststore *s, const char *sample) {
     return (size_t)(uintptr_t)map_get(&s->counts, str_from(sample));
 }
 
-size_t teststore_most(const struct teststore *s)
-{
+size_t teststore_most(const struct teststore *s) {
     size_t most = 0;
     for (struct map_entry *e = map_next(&s->counts, NULL); e; e = map_next(&s->counts, e))
         if ((size_t)(uintptr_t)e->value > most)
@@ -75,24 +73,21 @@ size_t teststore_most(const struct teststore *s)
     return most;
 }
 
-void teststore_deinit(struct teststore *s)
-{
+void teststore_deinit(struct teststore *s) {
     for (struct map_entry *e = map_next(&s->positions, NULL); e; e = map_next(&s->positions, e))
         free(e->value);
     map_deinit(&s->positions);
     map_deinit(&s->counts);
 }
 
-void agent_testdir(char out[256])
-{
+void agent_testdir(char out[256]) {
     const char *tmp = getenv("TMPDIR");
     snprintf(out, 256, "%s/hinomi-agent-XXXXXX", tmp ? tmp : "/tmp");
     char *made = mkdtemp(out);
     assert(made);
 }
 
-void agent_testdir_remove(const char *dir)
-{
+void agent_testdir_remove(const char *dir) {
     struct err err = {0};
     bool ok = file_remove_tree(dir, &err);
     assert(ok);

@@ -1,5 +1,5 @@
-/* agent_testlib.h - a store in memory that commits positions with rows, as store/series does, and survives
- * the death of the server that writes to it. */
+/* agent_testlib.h - a store in memory that commits positions with rows, as store/series does, and
+ * survives the death of the server that writes to it. */
 #ifndef AGENT_TESTLIB_H
 #define AGENT_TESTLIB_H
 
@@ -10,7 +10,7 @@ struct teststore {
     struct map counts;    /* "series@ts=value" -> times it was written (must end at 1) */
     struct map positions; /* agent -> struct testposition */
     size_t rows, batches, metas;
-    int fail_next;        /* that many writes fail with ERR_UNAVAILABLE */
+    int fail_next; /* that many writes fail with ERR_UNAVAILABLE */
 };
 struct testposition {
     uint64_t segment, offset;

@@ -13,8 +13,7 @@ struct agent_transport_http {
     char *url, *ca_file; /* url without a slash at its end; ca_file NULL: the system's */
 };
 
-static char *copy(struct str s)
-{
+static char *copy(struct str s) {
     char *p = malloc(s.n + 1);
     if (!p)
         return NULL;
@@ -23,13 +22,14 @@ static char *copy(struct str s)
     return p;
 }
 
-struct agent_transport_http *agent_transport_http_new(struct http_client *http, struct agent_server_address to,
-                                                      struct err *err)
-{
+struct agent_transport_http *agent_transport_http_new(struct http_client *http,
+                                                      struct agent_server_address to,
+                                                      struct err *err) {
     while (to.url.n && to.url.p[to.url.n - 1] == '/')
         to.url.n--;
     if (!str_starts(to.url, STR("http://")) && !str_starts(to.url, STR("https://"))) {
-        err_set(err, ERR_BAD_INPUT, "the server's address must begin with http:// or https://, found \"%.*s\"",
+        err_set(err, ERR_BAD_INPUT,
+                "the server's address must begin with http:// or https://, found \"%.*s\"",
                 STR_FMT(to.url));
         return NULL;
     }
@@ -47,8 +47,7 @@ struct agent_transport_http *agent_transport_http_new(struct http_client *http, 
     return t;
 }
 
-void agent_transport_http_free(struct agent_transport_http *t)
-{
+void agent_transport_http_free(struct agent_transport_http *t) {
     if (!t)
         return;
     free(t->url);
@@ -56,8 +55,8 @@ void agent_transport_http_free(struct agent_transport_http *t)
     free(t);
 }
 
-static bool http_call(void *self, const struct agent_request *req, struct agent_response *out, struct err *err)
-{
+static bool http_call(void *self, const struct agent_request *req, struct agent_response *out,
+                      struct err *err) {
     struct agent_transport_http *t = self;
     struct buf url = BUF_INIT;
     char buffered[32];
@@ -97,7 +96,6 @@ static bool http_call(void *self, const struct agent_request *req, struct agent_
     return ok;
 }
 
-struct agent_transport agent_transport_http_view(struct agent_transport_http *t)
-{
+struct agent_transport agent_transport_http_view(struct agent_transport_http *t) {
     return (struct agent_transport){http_call, t};
 }

@@ -18,8 +18,7 @@ struct encoder {
     bool failed;
 };
 
-static void encoder_deinit(struct encoder *e)
-{
+static void encoder_deinit(struct encoder *e) {
     map_deinit(&e->symbols);
     map_deinit(&e->series);
     buf_deinit(&e->symbol_bytes);
@@ -30,8 +29,7 @@ static void encoder_deinit(struct encoder *e)
     buf_deinit(&e->key);
 }
 
-static uint64_t symbol(struct encoder *e, struct str s)
-{
+static uint64_t symbol(struct encoder *e, struct str s) {
     if (!s.p)
         s = STR("");
     void *known = map_get(&e->symbols, s);
@@ -45,8 +43,7 @@ static uint64_t symbol(struct encoder *e, struct str s)
     return id;
 }
 
-static uint64_t series(struct encoder *e, struct labels ls)
-{
+static uint64_t series(struct encoder *e, struct labels ls) {
     buf_reset(&e->key);
     buf_varint(&e->key, ls.n);
     for (uint32_t i = 0; i < ls.n; i++) {
@@ -57,14 +54,14 @@ static uint64_t series(struct encoder *e, struct labels ls)
     if (known)
         return (uint64_t)(uintptr_t)known - 1;
     uint64_t id = e->n_series++;
-    if (!buf_ok(&e->key) || !map_put(&e->series, buf_view(&e->key), (void *)(uintptr_t)(id + 1), NULL))
+    if (!buf_ok(&e->key) ||
+        !map_put(&e->series, buf_view(&e->key), (void *)(uintptr_t)(id + 1), NULL))
         e->failed = true;
     buf_puts(&e->series_bytes, buf_view(&e->key));
     return id;
 }
 
-static void encode_rows(struct encoder *e, const struct agentwire_record *r)
-{
+static void encode_rows(struct encoder *e, const struct agentwire_record *r) {
     for (size_t i = 0; i < r->n_rows; i++) {
         int64_t index = (int64_t)series(e, r->rows[i].labels);
         /* most batches hold each series once, in order: then this column is all ones */
@@ -76,8 +73,7 @@ static void encode_rows(struct encoder *e, const struct agentwire_record *r)
     }
 }
 
-static void assemble(struct encoder *e, const struct agentwire_record *r, struct buf *raw)
-{
+static void assemble(struct encoder *e, const struct agentwire_record *r, struct buf *raw) {
     struct buf meta = BUF_INIT;
     for (size_t i = 0; i < r->n_meta; i++) {
         buf_varint(&meta, symbol(e, r->meta[i].metric));
@@ -98,20 +94,20 @@ static void assemble(struct encoder *e, const struct agentwire_record *r, struct
     buf_puts(raw, buf_view(&e->value_column));
     buf_varint(raw, r->n_meta);
     buf_puts(raw, buf_view(&meta));
-    if (!buf_ok(&meta) || !buf_ok(&e->symbol_bytes) || !buf_ok(&e->series_bytes) || !buf_ok(&e->index_column) ||
-        !buf_ok(&e->ts_column) || !buf_ok(&e->value_column))
+    if (!buf_ok(&meta) || !buf_ok(&e->symbol_bytes) || !buf_ok(&e->series_bytes) ||
+        !buf_ok(&e->index_column) || !buf_ok(&e->ts_column) || !buf_ok(&e->value_column))
         e->failed = true;
     buf_deinit(&meta);
 }
 
-bool agentwire_encode(const struct agentwire_record *r, struct buf *out, struct err *err)
-{
+bool agentwire_encode(const struct agentwire_record *r, struct buf *out, struct err *err) {
     struct encoder e = {0};
     struct buf raw = BUF_INIT;
     size_t before = out->n;
     bool ok = false;
     if (r->n_rows > AGENTWIRE_ROWS_MAX) {
-        err_set(err, ERR_TOO_LARGE, "a record of %zu rows is over the limit of %d", r->n_rows, AGENTWIRE_ROWS_MAX);
+        err_set(err, ERR_TOO_LARGE, "a record of %zu rows is over the limit of %d", r->n_rows,
+                AGENTWIRE_ROWS_MAX);
         goto end;
     }
     encode_rows(&e, r);
@@ -128,8 +124,8 @@ bool agentwire_encode(const struct agentwire_record *r, struct buf *out, struct 
     buf_putc(out, AGENTWIRE_VERSION);
     ok = compress_zstd(buf_view(&raw), ZSTD_LEVEL, out, err);
     if (ok && out->n - before > AGENTWIRE_RECORD_BYTES_MAX)
-        ok = err_set(err, ERR_TOO_LARGE, "a record of %zu bytes is over the limit of %zu", out->n - before,
-                     AGENTWIRE_RECORD_BYTES_MAX);
+        ok = err_set(err, ERR_TOO_LARGE, "a record of %zu bytes is over the limit of %zu",
+                     out->n - before, AGENTWIRE_RECORD_BYTES_MAX);
 end:
     if (!ok)
         out->n = before;
@@ -147,20 +143,17 @@ struct decoder {
     uint64_t n_series;
 };
 
-static bool bad(struct err *err, const char *what)
-{
+static bool bad(struct err *err, const char *what) {
     return err_set(err, ERR_BAD_INPUT, "agent record: %s", what);
 }
 
 /* A count of things that take at least `bytes` each can never be larger than what is left. */
-static bool count(struct decoder *d, size_t bytes, uint64_t max, uint64_t *out)
-{
+static bool count(struct decoder *d, size_t bytes, uint64_t max, uint64_t *out) {
     *out = cur_varint(&d->c);
     return cur_ok(&d->c) && *out <= max && *out <= cur_left(&d->c) / bytes;
 }
 
-static struct str symbol_at(struct decoder *d)
-{
+static struct str symbol_at(struct decoder *d) {
     uint64_t id = cur_varint(&d->c);
     if (!cur_ok(&d->c) || id >= d->n_symbols) {
         cur_fail(&d->c);
@@ -169,8 +162,7 @@ static struct str symbol_at(struct decoder *d)
     return d->symbols[id];
 }
 
-static bool read_symbols(struct decoder *d, struct err *err)
-{
+static bool read_symbols(struct decoder *d, struct err *err) {
     if (!count(d, 1, AGENTWIRE_RECORD_RAW_BYTES_MAX, &d->n_symbols))
         return bad(err, "wrong number of symbols");
     d->symbols = ARENA_ARRAY(d->a, struct str, (size_t)d->n_symbols + 1);
@@ -185,8 +177,7 @@ static bool read_symbols(struct decoder *d, struct err *err)
     return true;
 }
 
-static bool read_series(struct decoder *d, struct err *err)
-{
+static bool read_series(struct decoder *d, struct err *err) {
     if (!count(d, 1, AGENTWIRE_ROWS_MAX, &d->n_series))
         return bad(err, "wrong number of series");
     d->series = ARENA_ARRAY(d->a, struct labels, (size_t)d->n_series + 1);
@@ -212,8 +203,7 @@ static bool read_series(struct decoder *d, struct err *err)
     return true;
 }
 
-static bool read_rows(struct decoder *d, struct agentwire_record *out, struct err *err)
-{
+static bool read_rows(struct decoder *d, struct agentwire_record *out, struct err *err) {
     uint64_t n;
     if (!count(d, 10, AGENTWIRE_ROWS_MAX, &n)) /* index, time: a byte each at least; value: 8 */
         return bad(err, "wrong number of rows");
@@ -240,8 +230,7 @@ static bool read_rows(struct decoder *d, struct agentwire_record *out, struct er
     return true;
 }
 
-static bool read_meta(struct decoder *d, struct agentwire_record *out, struct err *err)
-{
+static bool read_meta(struct decoder *d, struct agentwire_record *out, struct err *err) {
     uint64_t n;
     if (!count(d, 4, AGENTWIRE_ROWS_MAX, &n))
         return bad(err, "wrong number of metadata entries");
@@ -255,7 +244,8 @@ static bool read_meta(struct decoder *d, struct agentwire_record *out, struct er
         meta[i].help = symbol_at(d);
         meta[i].unit = symbol_at(d);
         if (cur_ok(&d->c) && (meta[i].metric.n == 0 || meta[i].metric.n > LIMIT_LABEL_NAME_BYTES ||
-                              !str_is_utf8(meta[i].metric) || !str_is_utf8(meta[i].help) || !str_is_utf8(meta[i].unit)))
+                              !str_is_utf8(meta[i].metric) || !str_is_utf8(meta[i].help) ||
+                              !str_is_utf8(meta[i].unit)))
             return bad(err, "metadata is not valid UTF-8 or has no name");
     }
     if (!cur_ok(&d->c) || !cur_done(&d->c))
@@ -265,8 +255,8 @@ static bool read_meta(struct decoder *d, struct agentwire_record *out, struct er
     return true;
 }
 
-static bool decode_raw(struct str raw, struct arena *a, struct agentwire_record *out, struct err *err)
-{
+static bool decode_raw(struct str raw, struct arena *a, struct agentwire_record *out,
+                       struct err *err) {
     struct decoder d = {.c = cur_from(raw), .a = a};
     struct agentwire_record r = {0};
     uint64_t kind = cur_varint(&d.c);
@@ -276,19 +266,21 @@ static bool decode_raw(struct str raw, struct arena *a, struct agentwire_record 
     r.source = cur_bytes(&d.c, cur_varint(&d.c));
     if (!cur_ok(&d.c) || r.source.n > LIMIT_LABEL_NAME_BYTES || !str_is_utf8(r.source))
         return bad(err, "the name of the source is cut, too long or not UTF-8");
-    if (!read_symbols(&d, err) || !read_series(&d, err) || !read_rows(&d, &r, err) || !read_meta(&d, &r, err))
+    if (!read_symbols(&d, err) || !read_series(&d, err) || !read_rows(&d, &r, err) ||
+        !read_meta(&d, &r, err))
         return false;
     *out = r;
     return true;
 }
 
-bool agentwire_decode(struct str bytes, struct arena *a, struct agentwire_record *out, struct err *err)
-{
+bool agentwire_decode(struct str bytes, struct arena *a, struct agentwire_record *out,
+                      struct err *err) {
     if (bytes.n < 1 || bytes.n > AGENTWIRE_RECORD_BYTES_MAX)
         return err_set(err, ERR_TOO_LARGE, "agent record: %zu bytes, expected 1 to %zu", bytes.n,
                        AGENTWIRE_RECORD_BYTES_MAX);
     if ((unsigned char)bytes.p[0] != AGENTWIRE_VERSION)
-        return err_set(err, ERR_UNSUPPORTED, "agent record: version %u; this server reads version %d: update it",
+        return err_set(err, ERR_UNSUPPORTED,
+                       "agent record: version %u; this server reads version %d: update it",
                        (unsigned char)bytes.p[0], AGENTWIRE_VERSION);
     struct buf raw = BUF_INIT_MAX(AGENTWIRE_RECORD_RAW_BYTES_MAX + 64);
     bool ok = compress_unzstd(str_from_offset(bytes, 1), AGENTWIRE_RECORD_RAW_BYTES_MAX, &raw, err);
@@ -303,10 +295,11 @@ bool agentwire_decode(struct str bytes, struct arena *a, struct agentwire_record
     return ok;
 }
 
-void agentwire_message_begin(struct buf *out) { buf_put(out, message_magic, sizeof(message_magic)); }
+void agentwire_message_begin(struct buf *out) {
+    buf_put(out, message_magic, sizeof(message_magic));
+}
 
-void agentwire_message_add(struct buf *out, const struct agentwire_part *p)
-{
+void agentwire_message_add(struct buf *out, const struct agentwire_part *p) {
     buf_varint(out, p->segment);
     buf_varint(out, p->offset);
     buf_varint(out, p->record.n);
@@ -314,21 +307,20 @@ void agentwire_message_add(struct buf *out, const struct agentwire_part *p)
     buf_puts(out, p->record);
 }
 
-bool agentwire_message_open(struct str bytes, struct cur *out, struct err *err)
-{
+bool agentwire_message_open(struct str bytes, struct cur *out, struct err *err) {
     struct cur c = cur_from(bytes);
     struct str magic = cur_bytes(&c, sizeof(message_magic));
     if (!cur_ok(&c) || memcmp(magic.p, message_magic, 3) != 0)
         return err_set(err, ERR_BAD_INPUT, "agent message: expected it to begin with HNA");
     if (magic.p[3] != message_magic[3])
-        return err_set(err, ERR_UNSUPPORTED, "agent message: version %u; this server reads version %d: update it",
+        return err_set(err, ERR_UNSUPPORTED,
+                       "agent message: version %u; this server reads version %d: update it",
                        (unsigned char)magic.p[3], AGENTWIRE_VERSION);
     *out = c;
     return true;
 }
 
-bool agentwire_message_next(struct cur *c, struct agentwire_part *out, struct err *err)
-{
+bool agentwire_message_next(struct cur *c, struct agentwire_part *out, struct err *err) {
     if (cur_done(c) && cur_ok(c))
         return false;
     struct agentwire_part p;
@@ -340,7 +332,8 @@ bool agentwire_message_next(struct cur *c, struct agentwire_part *out, struct er
     if (!cur_ok(c) || n == 0 || p.segment == 0 || p.offset == 0)
         return err_set(err, ERR_BAD_INPUT, "agent message: a record is cut or has no position");
     if (crc32c(0, p.record.p, p.record.n) != crc)
-        return err_set(err, ERR_BAD_INPUT, "agent message: the checksum of the record at %llu/%llu does not match",
+        return err_set(err, ERR_BAD_INPUT,
+                       "agent message: the checksum of the record at %llu/%llu does not match",
                        (unsigned long long)p.segment, (unsigned long long)p.offset);
     *out = p;
     return true;

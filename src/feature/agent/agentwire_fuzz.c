@@ -1,4 +1,5 @@
-/* The bytes that an agent sends: a record alone (zstd), the raw form inside it, and a whole message. */
+/* The bytes that an agent sends: a record alone (zstd), the raw form inside it, and a whole
+ * message. */
 #include "codec/compress.h"
 #include "feature/agent/agentwire.h"
 
@@ -6,8 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void record(struct str bytes)
-{
+static void record(struct str bytes) {
     struct arena a = ARENA_INIT_MAX((size_t)64 << 20);
     struct agentwire_record r;
     if (agentwire_decode(bytes, &a, &r, NULL)) {
@@ -24,8 +24,7 @@ static void record(struct str bytes)
     arena_deinit(&a);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size > (1u << 16))
         return 0;
     struct str in = str_make((const char *)data, size);

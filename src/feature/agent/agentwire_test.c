@@ -1,6 +1,6 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -14,8 +14,7 @@
 #define ROWS 700
 
 /* Rows as a collector makes them: many series, one timestamp, values of every kind. */
-static void make_rows(struct arena *a, struct batch_row *rows, size_t n, unsigned seed)
-{
+static void make_rows(struct arena *a, struct batch_row *rows, size_t n, unsigned seed) {
     for (size_t i = 0; i < n; i++) {
         struct label *l = ARENA_ARRAY(a, struct label, 4);
         assert_non_null(l);
@@ -31,13 +30,13 @@ static void make_rows(struct arena *a, struct batch_row *rows, size_t n, unsigne
     }
 }
 
-static void round_trip(void **state)
-{
+static void round_trip(void **state) {
     (void)state;
     struct arena a = ARENA_INIT, b = ARENA_INIT;
     static struct batch_row rows[ROWS];
     make_rows(&a, rows, ROWS, 17);
-    struct metric_meta meta[] = {{STR("node_metric_0_total"), STR("Help, 火"), STR("bytes"), METRIC_COUNTER}};
+    struct metric_meta meta[] = {
+        {STR("node_metric_0_total"), STR("Help, 火"), STR("bytes"), METRIC_COUNTER}};
     struct agentwire_record r = {SOURCE_COLLECT, STR("collect"), rows, ROWS, meta, 1}, back;
     struct buf out = BUF_INIT;
     struct err err = {0};
@@ -60,8 +59,7 @@ static void round_trip(void **state)
     arena_deinit(&b);
 }
 
-static void extreme_times(void **state)
-{
+static void extreme_times(void **state) {
     (void)state;
     struct label l[] = {{STR(LABEL_NAME), STR("x")}};
     struct batch_row rows[] = {
@@ -79,8 +77,7 @@ static void extreme_times(void **state)
 }
 
 /* Any damage is an error, never a crash and never something else than what was sent. */
-static void damage(void **state)
-{
+static void damage(void **state) {
     (void)state;
     struct arena a = ARENA_INIT;
     struct batch_row rows[20];
@@ -103,7 +100,8 @@ static void damage(void **state)
         if (agentwire_message_open(buf_view(&copy), &c, &e))
             while (agentwire_message_next(&c, &part, &e))
                 whole += str_eq(part.record, buf_view(&record)) ? 1 : 0;
-        assert_true(e.code != ERR_OK || whole == 2 || i > 3); /* positions are not covered by the checksum */
+        assert_true(e.code != ERR_OK || whole == 2 ||
+                    i > 3); /* positions are not covered by the checksum */
         buf_deinit(&copy);
     }
     for (size_t n = 0; n < record.n; n++) {
@@ -119,8 +117,7 @@ static void damage(void **state)
     arena_deinit(&a);
 }
 
-static void newer_versions_are_named(void **state)
-{
+static void newer_versions_are_named(void **state) {
     (void)state;
     struct arena a = ARENA_INIT;
     struct agentwire_record r;
@@ -136,8 +133,7 @@ static void newer_versions_are_named(void **state)
 }
 
 /* Whatever the fuzzer kept replays here. */
-static void corpus(void **state)
-{
+static void corpus(void **state) {
     (void)state;
     struct arena names = ARENA_INIT;
     char **list;
@@ -162,23 +158,24 @@ static void corpus(void **state)
     arena_deinit(&names);
 }
 
-int main(int argc, char **argv)
-{
-    if (argc == 3 && strcmp(argv[1], "--write-corpus") == 0) { /* makes testdata/agentwire/good-* anew */
+int main(int argc, char **argv) {
+    if (argc == 3 &&
+        strcmp(argv[1], "--write-corpus") == 0) { /* makes testdata/agentwire/good-* anew */
         struct arena a = ARENA_INIT;
         struct batch_row rows[20];
         struct buf out = BUF_INIT;
         make_rows(&a, rows, 20, 3);
         struct metric_meta meta[] = {{STR("m"), STR("help"), STR(""), METRIC_GAUGE}};
         struct agentwire_record r = {SOURCE_COLLECT, STR("collect"), rows, 20, meta, 1};
-        if (!agentwire_encode(&r, &out, NULL) || !file_write_atomic(argv[2], buf_view(&out), 0644, NULL))
+        if (!agentwire_encode(&r, &out, NULL) ||
+            !file_write_atomic(argv[2], buf_view(&out), 0644, NULL))
             return 1;
         buf_deinit(&out);
         arena_deinit(&a);
         return 0;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip), cmocka_unit_test(extreme_times),
-                                       cmocka_unit_test(damage), cmocka_unit_test(newer_versions_are_named),
-                                       cmocka_unit_test(corpus)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(round_trip), cmocka_unit_test(extreme_times), cmocka_unit_test(damage),
+        cmocka_unit_test(newer_versions_are_named), cmocka_unit_test(corpus)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

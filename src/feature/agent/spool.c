@@ -17,7 +17,8 @@
 #define RECORD_HEAD_BYTES 12 /* length, checksum of what follows, rows */
 #define SEGMENTS_MAX 65536
 #define RECORD_BYTES_MAX ((uint32_t)64 << 20)
-/* Numbers start from the time in milliseconds: one beyond this is damage, and counting on from it would overflow. */
+/* Numbers start from the time in milliseconds: one beyond this is damage, and counting on from it
+ * would overflow. */
 #define SEGMENT_ID_MAX ((uint64_t)1 << 62)
 static const char head_magic[8] = {'H', 'N', 'M', 'S', 'P', 'O', 'O', 'L'};
 #define HEAD_VERSION 1
@@ -38,8 +39,8 @@ struct spool {
     struct clock clock;
     struct segment *segments; /* by id */
     size_t n, cap;
-    int fd;                   /* of the last segment when this process made it; -1 */
-    int read_fd;              /* of read_id */
+    int fd;      /* of the last segment when this process made it; -1 */
+    int read_fd; /* of read_id */
     uint64_t read_id;
     int64_t unsynced_since_ms; /* mono; -1: all synced */
     struct spool_position released;
@@ -47,13 +48,11 @@ struct spool {
     bool told_full; /* logged once a time of fullness */
 };
 
-static void segment_path(const struct spool *s, uint64_t id, char *out, size_t cap)
-{
+static void segment_path(const struct spool *s, uint64_t id, char *out, size_t cap) {
     snprintf(out, cap, "%s/%020llu.seg", s->dir, (unsigned long long)id);
 }
 
-static bool add_segment(struct spool *s, struct segment seg, struct err *err)
-{
+static bool add_segment(struct spool *s, struct segment seg, struct err *err) {
     if (s->n == s->cap) {
         size_t cap = s->cap ? s->cap * 2 : 16;
         struct segment *p = realloc(s->segments, cap * sizeof(*p));
@@ -66,24 +65,24 @@ static bool add_segment(struct spool *s, struct segment seg, struct err *err)
     return true;
 }
 
-static uint64_t total_bytes(const struct spool *s)
-{
+static uint64_t total_bytes(const struct spool *s) {
     uint64_t sum = 0;
     for (size_t i = 0; i < s->n; i++)
         sum += s->segments[i].bytes;
     return sum;
 }
 
-static void publish(const struct spool *s) { STAT_SET(hinomi_agent_spool_bytes, total_bytes(s)); }
+static void publish(const struct spool *s) {
+    STAT_SET(hinomi_agent_spool_bytes, total_bytes(s));
+}
 
 struct record_head {
     uint32_t length, crc, rows;
 };
 
-/* What stands at offset: 1 a whole record, 0 nothing more that can be read, -1 a damaged record that can be
- * stepped over. `room`: bytes of the file. */
-static int peek(int fd, uint64_t offset, uint64_t room, struct record_head *h, struct buf *body)
-{
+/* What stands at offset: 1 a whole record, 0 nothing more that can be read, -1 a damaged record
+ * that can be stepped over. `room`: bytes of the file. */
+static int peek(int fd, uint64_t offset, uint64_t room, struct record_head *h, struct buf *body) {
     unsigned char raw[RECORD_HEAD_BYTES];
     if (offset + RECORD_HEAD_BYTES > room ||
         !file_pread_all(fd, raw, sizeof(raw), (int64_t)offset, "spool segment", NULL))
@@ -92,11 +91,13 @@ static int peek(int fd, uint64_t offset, uint64_t room, struct record_head *h, s
     h->length = cur_le32(&c);
     h->crc = cur_le32(&c);
     h->rows = cur_le32(&c);
-    if (h->length == 0 || h->length > RECORD_BYTES_MAX || h->length > room - offset - RECORD_HEAD_BYTES)
+    if (h->length == 0 || h->length > RECORD_BYTES_MAX ||
+        h->length > room - offset - RECORD_HEAD_BYTES)
         return 0; /* a length that cannot be: nothing behind it can be found */
     buf_reset(body);
-    if (!buf_reserve(body, h->length) || !file_pread_all(fd, body->p, h->length, (int64_t)(offset + RECORD_HEAD_BYTES),
-                                                         "spool segment", NULL))
+    if (!buf_reserve(body, h->length) ||
+        !file_pread_all(fd, body->p, h->length, (int64_t)(offset + RECORD_HEAD_BYTES),
+                        "spool segment", NULL))
         return 0;
     body->n = h->length;
     body->p[body->n] = '\0';
@@ -104,18 +105,17 @@ static int peek(int fd, uint64_t offset, uint64_t room, struct record_head *h, s
     return crc32c(crc, body->p, body->n) == h->crc ? 1 : -1;
 }
 
-static bool head_is_good(int fd)
-{
+static bool head_is_good(int fd) {
     char head[HEAD_BYTES];
-    if (!file_pread_all(fd, head, sizeof(head), 0, "spool segment", NULL) || memcmp(head, head_magic, 8) != 0)
+    if (!file_pread_all(fd, head, sizeof(head), 0, "spool segment", NULL) ||
+        memcmp(head, head_magic, 8) != 0)
         return false;
     struct cur c = cur_from(str_make(head + 8, 8));
     uint32_t version = cur_le32(&c), crc = cur_le32(&c);
     return version == HEAD_VERSION && crc == crc32c(0, head, 12);
 }
 
-static bool scan_segment(struct spool *s, uint64_t id, struct err *err)
-{
+static bool scan_segment(struct spool *s, uint64_t id, struct err *err) {
     char path[4096];
     int fd;
     segment_path(s, id, path, sizeof(path));
@@ -149,24 +149,24 @@ static bool scan_segment(struct spool *s, uint64_t id, struct err *err)
     return ok && add_segment(s, seg, err);
 }
 
-static bool load(struct spool *s, struct err *err)
-{
+static bool load(struct spool *s, struct err *err) {
     struct arena a = ARENA_INIT;
     char **names;
     size_t n;
     bool ok = file_list(s->dir, &a, &names, &n, err);
-    for (size_t i = 0; ok && i < n && i < SEGMENTS_MAX; i++) { /* sorted by name, which is by number */
+    for (size_t i = 0; ok && i < n && i < SEGMENTS_MAX;
+         i++) { /* sorted by name, which is by number */
         uint64_t id;
         struct str name = str_from(names[i]);
-        if (name.n == 24 && str_ends(name, STR(".seg")) && str_to_u64(str_sub(name, 0, 20), &id) && id <= SEGMENT_ID_MAX)
+        if (name.n == 24 && str_ends(name, STR(".seg")) && str_to_u64(str_sub(name, 0, 20), &id) &&
+            id <= SEGMENT_ID_MAX)
             ok = scan_segment(s, id, err);
     }
     arena_deinit(&a);
     return ok;
 }
 
-static void load_released(struct spool *s)
-{
+static void load_released(struct spool *s) {
     char path[4096];
     struct buf b = BUF_INIT;
     snprintf(path, sizeof(path), "%s/released", s->dir);
@@ -174,15 +174,14 @@ static void load_released(struct spool *s)
     if (file_exists(path) && file_read(path, 128, &b, NULL)) {
         text = str_trim(buf_view(&b));
         struct spool_position p;
-        if (str_next(&text, ' ', &segment) && str_to_u64(segment, &p.segment) && str_to_u64(text, &p.offset) &&
-            p.segment <= SEGMENT_ID_MAX)
+        if (str_next(&text, ' ', &segment) && str_to_u64(segment, &p.segment) &&
+            str_to_u64(text, &p.offset) && p.segment <= SEGMENT_ID_MAX)
             s->released = p;
     }
     buf_deinit(&b);
 }
 
-struct spool *spool_open(const struct spool_options *opt, struct err *err)
-{
+struct spool *spool_open(const struct spool_options *opt, struct err *err) {
     struct spool *s = calloc(1, sizeof(*s));
     size_t n = strlen(opt->dir);
     if (s)
@@ -222,16 +221,14 @@ struct spool *spool_open(const struct spool_options *opt, struct err *err)
     return s;
 }
 
-static bool sync_now(struct spool *s, struct err *err)
-{
+static bool sync_now(struct spool *s, struct err *err) {
     if (s->fd < 0 || s->unsynced_since_ms < 0)
         return true;
     s->unsynced_since_ms = -1;
     return file_sync(s->fd, "spool segment", err);
 }
 
-void spool_close(struct spool *s)
-{
+void spool_close(struct spool *s) {
     if (!s)
         return;
     struct err err = {0};
@@ -245,8 +242,7 @@ void spool_close(struct spool *s)
     free(s);
 }
 
-static void forget_first(struct spool *s)
-{
+static void forget_first(struct spool *s) {
     char path[4096];
     struct err err = {0};
     segment_path(s, s->segments[0].id, path, sizeof(path));
@@ -261,8 +257,7 @@ static void forget_first(struct spool *s)
 }
 
 /* Rows of a segment that are still waiting, when it has to go. */
-static uint64_t waiting_rows(struct spool *s, const struct segment *seg)
-{
+static uint64_t waiting_rows(struct spool *s, const struct segment *seg) {
     if (seg->id < s->released.segment)
         return 0;
     if (seg->id > s->released.segment)
@@ -286,22 +281,22 @@ static uint64_t waiting_rows(struct spool *s, const struct segment *seg)
     return rows;
 }
 
-static void make_room(struct spool *s, size_t more)
-{
+static void make_room(struct spool *s, size_t more) {
     while (s->n > 1 && total_bytes(s) + more > s->bytes_max) {
         uint64_t rows = waiting_rows(s, &s->segments[0]);
         s->dropped_rows += rows;
         STAT_ADD(hinomi_agent_dropped_samples_total, rows);
         if (rows && !s->told_full)
-            log_warn("spool", "the disk buffer is full (%llu bytes): the oldest samples are dropped, %llu of them now",
+            log_warn("spool",
+                     "the disk buffer is full (%llu bytes): the oldest samples are dropped, %llu "
+                     "of them now",
                      (unsigned long long)s->bytes_max, (unsigned long long)rows);
         s->told_full = s->told_full || rows;
         forget_first(s);
     }
 }
 
-static bool new_segment(struct spool *s, struct err *err)
-{
+static bool new_segment(struct spool *s, struct err *err) {
     if (!sync_now(s, err))
         return false;
     char path[4096], head[HEAD_BYTES];
@@ -318,7 +313,8 @@ static bool new_segment(struct spool *s, struct err *err)
     if (ok)
         memcpy(head, b.p, HEAD_BYTES);
     buf_deinit(&b);
-    ok = ok && file_write_all(fd, head, HEAD_BYTES, path, err) && file_sync_dir(s->dir, err) && add_segment(s, seg, err);
+    ok = ok && file_write_all(fd, head, HEAD_BYTES, path, err) && file_sync_dir(s->dir, err) &&
+         add_segment(s, seg, err);
     if (!ok) {
         file_close(fd);
         (void)unlink(path);
@@ -330,10 +326,10 @@ static bool new_segment(struct spool *s, struct err *err)
     return true;
 }
 
-bool spool_append(struct spool *s, struct str record, uint32_t rows, struct err *err)
-{
+bool spool_append(struct spool *s, struct str record, uint32_t rows, struct err *err) {
     if (record.n == 0 || record.n > RECORD_BYTES_MAX)
-        return err_set(err, ERR_TOO_LARGE, "a record of %zu bytes is over the limit of %u", record.n, RECORD_BYTES_MAX);
+        return err_set(err, ERR_TOO_LARGE, "a record of %zu bytes is over the limit of %u",
+                       record.n, RECORD_BYTES_MAX);
     struct buf b = BUF_INIT;
     buf_le32(&b, (uint32_t)record.n);
     buf_le32(&b, 0);
@@ -371,8 +367,7 @@ bool spool_append(struct spool *s, struct str record, uint32_t rows, struct err 
     return ok;
 }
 
-static bool open_for_read(struct spool *s, uint64_t id, struct err *err)
-{
+static bool open_for_read(struct spool *s, uint64_t id, struct err *err) {
     if (s->read_fd >= 0 && s->read_id == id)
         return true;
     file_close(s->read_fd);
@@ -387,9 +382,8 @@ static bool open_for_read(struct spool *s, uint64_t id, struct err *err)
     return true;
 }
 
-bool spool_next(struct spool *s, struct spool_position after, struct buf *out, struct spool_position *out_position,
-                bool *out_found, struct err *err)
-{
+bool spool_next(struct spool *s, struct spool_position after, struct buf *out,
+                struct spool_position *out_position, bool *out_found, struct err *err) {
     bool ok = true;
     *out_found = false;
     mutex_lock(&s->lock);
@@ -397,7 +391,8 @@ bool spool_next(struct spool *s, struct spool_position after, struct buf *out, s
         struct segment *seg = &s->segments[i];
         if (seg->id < after.segment)
             continue;
-        uint64_t at = seg->id == after.segment && after.offset > HEAD_BYTES ? after.offset : HEAD_BYTES;
+        uint64_t at =
+            seg->id == after.segment && after.offset > HEAD_BYTES ? after.offset : HEAD_BYTES;
         if (at >= seg->end)
             continue;
         ok = open_for_read(s, seg->id, err);
@@ -416,8 +411,7 @@ bool spool_next(struct spool *s, struct spool_position after, struct buf *out, s
     return ok;
 }
 
-bool spool_release(struct spool *s, struct spool_position upto, struct err *err)
-{
+bool spool_release(struct spool *s, struct spool_position upto, struct err *err) {
     bool ok = true;
     mutex_lock(&s->lock);
     if (spool_before(s->released, upto)) {
@@ -426,9 +420,10 @@ bool spool_release(struct spool *s, struct spool_position upto, struct err *err)
     }
     bool removed = false;
     while (s->n && (s->segments[0].id < s->released.segment ||
-                    (s->segments[0].id == s->released.segment && s->released.offset >= s->segments[0].end &&
-                     (s->n > 1 || s->fd < 0)))) {
-        if (!removed) { /* remember first: a position that is forgotten is only asked of the server again */
+                    (s->segments[0].id == s->released.segment &&
+                     s->released.offset >= s->segments[0].end && (s->n > 1 || s->fd < 0)))) {
+        if (!removed) { /* remember first: a position that is forgotten is only asked of the server
+                           again */
             char path[4096], text[64];
             snprintf(path, sizeof(path), "%s/released", s->dir);
             snprintf(text, sizeof(text), "%llu %llu\n", (unsigned long long)s->released.segment,
@@ -445,26 +440,26 @@ bool spool_release(struct spool *s, struct spool_position upto, struct err *err)
     return ok;
 }
 
-struct spool_position spool_released(struct spool *s)
-{
+struct spool_position spool_released(struct spool *s) {
     mutex_lock(&s->lock);
     struct spool_position p = s->released;
     mutex_unlock(&s->lock);
     return p;
 }
 
-void spool_raise(struct spool *s, struct spool_position above)
-{
+void spool_raise(struct spool *s, struct spool_position above) {
     if (above.segment > SEGMENT_ID_MAX) {
-        log_error("spool", "the server speaks of position %llu, which no agent can have reached: not heeded",
+        log_error("spool",
+                  "the server speaks of position %llu, which no agent can have reached: not heeded",
                   (unsigned long long)above.segment);
         return;
     }
     mutex_lock(&s->lock);
     if (above.segment >= s->next_id)
         s->next_id = above.segment + 1;
-    /* records already written below it would be taken for old ones: they move up by closing the segment; the
-     * server's memory is ahead of ours only when our folder was replaced by an older copy */
+    /* records already written below it would be taken for old ones: they move up by closing the
+     * segment; the server's memory is ahead of ours only when our folder was replaced by an older
+     * copy */
     struct err err = {0};
     if (s->fd >= 0 && s->n && s->segments[s->n - 1].id <= above.segment) {
         if (!sync_now(s, &err))
@@ -475,8 +470,7 @@ void spool_raise(struct spool *s, struct spool_position above)
     mutex_unlock(&s->lock);
 }
 
-struct spool_stats spool_stats(struct spool *s)
-{
+struct spool_stats spool_stats(struct spool *s) {
     mutex_lock(&s->lock);
     struct spool_stats st = {total_bytes(s), s->dropped_rows, s->damaged};
     mutex_unlock(&s->lock);

@@ -1,4 +1,5 @@
-/* A disk buffer that finds any bytes at its start: it must open, give only what its checksums vouch for, and take more. */
+/* A disk buffer that finds any bytes at its start: it must open, give only what its checksums vouch
+ * for, and take more. */
 #include "base/hash.h"
 #include "feature/agent/agent_testlib.h"
 #include "feature/agent/spool.h"
@@ -12,10 +13,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char spool_dir[256];
 
-static void remove_spool_dir(void) { agent_testdir_remove(spool_dir); }
+static void remove_spool_dir(void) {
+    agent_testdir_remove(spool_dir);
+}
 
-static void place(const char *name, struct str bytes)
-{
+static void place(const char *name, struct str bytes) {
     char path[400];
     struct err err;
     err_reset(&err);
@@ -25,8 +27,7 @@ static void place(const char *name, struct str bytes)
 }
 
 /* Checksums made right, so that what stands behind them is reached. */
-static void repair(struct buf *b)
-{
+static void repair(struct buf *b) {
     if (b->n < 16)
         return;
     memcpy(b->p, "HNMSPOOL\1\0\0\0", 12);
@@ -43,11 +44,11 @@ static void repair(struct buf *b)
     }
 }
 
-static void run(struct str segment, struct str released)
-{
+static void run(struct str segment, struct str released) {
     struct clock_manual manual = {INT64_C(1700000000000000000), 0};
     struct clock clock = clock_manual_view(&manual);
-    struct spool_options opt = {.dir = spool_dir, .clock = &clock, .segment_bytes = 1000, .bytes_max = 100000};
+    struct spool_options opt = {
+        .dir = spool_dir, .clock = &clock, .segment_bytes = 1000, .bytes_max = 100000};
     struct err err;
     err_reset(&err);
     place("00000000000000000005.seg", segment);
@@ -73,8 +74,7 @@ static void run(struct str segment, struct str released)
     spool_close(s);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!spool_dir[0]) {
         agent_testdir(spool_dir);
         (void)atexit(remove_spool_dir);

@@ -1,6 +1,6 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -20,16 +20,15 @@ struct fixture {
     struct spool_options opt;
 };
 
-static void setup(struct fixture *f)
-{
+static void setup(struct fixture *f) {
     agent_testdir(f->dir);
     f->manual = (struct clock_manual){INT64_C(1700000000000000000), 0};
     f->clock = clock_manual_view(&f->manual);
-    f->opt = (struct spool_options){.dir = f->dir, .clock = &f->clock, .segment_bytes = 1000, .bytes_max = 4000};
+    f->opt = (struct spool_options){
+        .dir = f->dir, .clock = &f->clock, .segment_bytes = 1000, .bytes_max = 4000};
 }
 
-static struct spool *open_it(struct fixture *f)
-{
+static struct spool *open_it(struct fixture *f) {
     struct err err = {0};
     struct spool *s = spool_open(&f->opt, &err);
     if (!s)
@@ -38,17 +37,17 @@ static struct spool *open_it(struct fixture *f)
     return s;
 }
 
-static void append(struct spool *s, int i)
-{
+static void append(struct spool *s, int i) {
     struct err err = {0};
     char text[101];
     snprintf(text, sizeof(text), "record %04d %088d", i, i);
     assert_true(spool_append(s, str_from(text), 10, &err));
 }
 
-/* Reads all from `from`, checks that numbers are consecutive; returns how many, and the last number. */
-static int read_all(struct spool *s, struct spool_position from, int *out_first, int *out_last, struct spool_position *end)
-{
+/* Reads all from `from`, checks that numbers are consecutive; returns how many, and the last
+ * number. */
+static int read_all(struct spool *s, struct spool_position from, int *out_first, int *out_last,
+                    struct spool_position *end) {
     struct buf b = BUF_INIT;
     int n = 0;
     *out_first = *out_last = -1;
@@ -77,8 +76,7 @@ static int read_all(struct spool *s, struct spool_position from, int *out_first,
     return n;
 }
 
-static void order_and_release(void **state)
-{
+static void order_and_release(void **state) {
     (void)state;
     struct fixture f;
     setup(&f);
@@ -108,8 +106,7 @@ static void order_and_release(void **state)
 }
 
 /* As if the process had died at any byte of the last record's write. */
-static void cut_anywhere(void **state)
-{
+static void cut_anywhere(void **state) {
     (void)state;
     struct fixture f;
     setup(&f);
@@ -141,8 +138,7 @@ static void cut_anywhere(void **state)
     agent_testdir_remove(f.dir);
 }
 
-static void a_flipped_bit_costs_one_record(void **state)
-{
+static void a_flipped_bit_costs_one_record(void **state) {
     (void)state;
     struct fixture f;
     setup(&f);
@@ -181,8 +177,7 @@ static void a_flipped_bit_costs_one_record(void **state)
     agent_testdir_remove(f.dir);
 }
 
-static void full_drops_the_oldest_and_counts(void **state)
-{
+static void full_drops_the_oldest_and_counts(void **state) {
     (void)state;
     struct fixture f;
     setup(&f);
@@ -200,9 +195,9 @@ static void full_drops_the_oldest_and_counts(void **state)
     agent_testdir_remove(f.dir);
 }
 
-/* The file system takes no more bytes, in the middle of a record and at the head of a new segment. */
-static void a_full_disk_costs_only_what_was_refused(void **state)
-{
+/* The file system takes no more bytes, in the middle of a record and at the head of a new segment.
+ */
+static void a_full_disk_costs_only_what_was_refused(void **state) {
     (void)state;
     static const rlim_t limits[] = {700, 8};
     struct rlimit before;
@@ -239,14 +234,12 @@ static void a_full_disk_costs_only_what_was_refused(void **state)
     (void)signal(SIGXFSZ, old);
 }
 
-static void corpus(void **state)
-{
+static void corpus(void **state) {
     (void)state;
     assert_true(corpus_replay(TESTDATA_DIR "/spool", LLVMFuzzerTestOneInput) >= 5);
 }
 
-static void positions_grow_when_the_folder_is_lost(void **state)
-{
+static void positions_grow_when_the_folder_is_lost(void **state) {
     (void)state;
     struct fixture f;
     setup(&f);
@@ -265,18 +258,20 @@ static void positions_grow_when_the_folder_is_lost(void **state)
     /* and the server may know of later ones, when the clock was wrong */
     spool_raise(s, (struct spool_position){after.segment + 1000, 5});
     append(s, 2);
-    assert_int_equal(read_all(s, (struct spool_position){after.segment + 1000, 5}, &first, &last, &after), 1);
+    assert_int_equal(
+        read_all(s, (struct spool_position){after.segment + 1000, 5}, &first, &last, &after), 1);
     assert_int_equal(first, 2);
     spool_close(s);
     agent_testdir_remove(f.dir);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(order_and_release), cmocka_unit_test(cut_anywhere),
-        cmocka_unit_test(a_flipped_bit_costs_one_record), cmocka_unit_test(full_drops_the_oldest_and_counts),
-        cmocka_unit_test(a_full_disk_costs_only_what_was_refused), cmocka_unit_test(corpus),
-        cmocka_unit_test(positions_grow_when_the_folder_is_lost)};
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(order_and_release),
+                                       cmocka_unit_test(cut_anywhere),
+                                       cmocka_unit_test(a_flipped_bit_costs_one_record),
+                                       cmocka_unit_test(full_drops_the_oldest_and_counts),
+                                       cmocka_unit_test(a_full_disk_costs_only_what_was_refused),
+                                       cmocka_unit_test(corpus),
+                                       cmocka_unit_test(positions_grow_when_the_folder_is_lost)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* cgroupname.h - what a control group is, told from its path alone: a container (of which program, with
- * which id or name), a systemd unit, or neither. Pure.
+/* cgroupname.h - what a control group is, told from its path alone: a container (of which program,
+ * with which id or name), a systemd unit, or neither. Pure.
  *
  * The shapes are those that Docker, containerd, CRI-O, Podman, the kubelet, LXC, systemd-nspawn and
  * libvirt write, with the cgroupfs and with the systemd driver.
@@ -14,7 +14,8 @@
 enum cgroupname_kind { CGROUP_OTHER, CGROUP_CONTAINER, CGROUP_UNIT };
 struct cgroupname {
     enum cgroupname_kind kind;
-    const char *runtime; /* static: docker, containerd, cri-o, podman, lxc, systemd-nspawn, qemu, kubernetes, container */
+    const char *runtime; /* static: docker, containerd, cri-o, podman, lxc, systemd-nspawn, qemu,
+                            kubernetes, container */
     bool kubernetes;     /* below a pod */
     bool hex_id;         /* name is an id of 64 digits; the name that people know is elsewhere */
     char name[CGROUPNAME_BYTES_MAX];

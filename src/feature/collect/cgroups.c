@@ -1,14 +1,15 @@
-/* cgroups.c - containers and systemd units as control groups (Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/),
- * version 1, 2 and both mixed, under the names and labels that cAdvisor uses: id is the path, name the container's
- * (units have none).
+/* cgroups.c - containers and systemd units as control groups
+ * (Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/), version 1, 2 and both mixed, under the
+ * names and labels that cAdvisor uses: id is the path, name the container's (units have none).
  *
- * The trees are walked every third reading (new groups show within 15 s); what is known is read each time. A container's
- * own sub-groups are its business: its numbers include them, and the walk stops there.
+ * The trees are walked every third reading (new groups show within 15 s); what is known is read
+ * each time. A container's own sub-groups are its business: its numbers include them, and the walk
+ * stops there.
  */
+#include "codec/json.h"
 #include "feature/collect/cgroupname.h"
 #include "feature/collect/collectors.h"
 #include "feature/collect/seen.h"
-#include "codec/json.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -23,7 +24,7 @@
 #define DIRS_MAX 16384 /* of one walk */
 #define WALK_EVERY 3
 #define FILE_BYTES_MAX 65536
-#define DEVICES_MAX 64 /* of one group */
+#define DEVICES_MAX 64               /* of one group */
 #define NO_LIMIT ((uint64_t)1 << 62) /* version 1 writes "no limit" as a number near 2^63 */
 #define DOCKER_JSON_BYTES_MAX ((size_t)1 << 20)
 #define SHORT_ID_DIGITS 12
@@ -46,13 +47,14 @@ struct cgroups {
     struct buf buf, scratch;
     double ticks_per_s;
     uint64_t rounds;
-    size_t dirs; /* seen by the walk under way */
+    size_t dirs;        /* seen by the walk under way */
     struct map devices; /* "254:0" -> char *name */
 };
 
 static const char *const cpu_labels[] = {"cpu", "id", "name"};
-static const struct emit_metric cpu_metrics[] = {
-    {"container_cpu_usage_seconds_total", METRIC_COUNTER, "Cumulative CPU time consumed in seconds."}};
+static const struct emit_metric cpu_metrics[] = {{"container_cpu_usage_seconds_total",
+                                                  METRIC_COUNTER,
+                                                  "Cumulative CPU time consumed in seconds."}};
 static const struct emit_group cpu_group = {cpu_labels, 3, cpu_metrics, 1, GROUPS_MAX};
 static const char *const labels[] = {"id", "name"};
 enum {
@@ -74,13 +76,19 @@ enum {
     M_COUNT
 };
 static const struct emit_metric metrics[M_COUNT] = {
-    {"container_cpu_user_seconds_total", METRIC_COUNTER, "Cumulative user CPU time consumed in seconds."},
-    {"container_cpu_system_seconds_total", METRIC_COUNTER, "Cumulative system CPU time consumed in seconds."},
-    {"container_cpu_cfs_periods_total", METRIC_COUNTER, "Number of elapsed enforcement period intervals."},
-    {"container_cpu_cfs_throttled_periods_total", METRIC_COUNTER, "Number of throttled period intervals."},
-    {"container_cpu_cfs_throttled_seconds_total", METRIC_COUNTER, "Total time that it was throttled."},
+    {"container_cpu_user_seconds_total", METRIC_COUNTER,
+     "Cumulative user CPU time consumed in seconds."},
+    {"container_cpu_system_seconds_total", METRIC_COUNTER,
+     "Cumulative system CPU time consumed in seconds."},
+    {"container_cpu_cfs_periods_total", METRIC_COUNTER,
+     "Number of elapsed enforcement period intervals."},
+    {"container_cpu_cfs_throttled_periods_total", METRIC_COUNTER,
+     "Number of throttled period intervals."},
+    {"container_cpu_cfs_throttled_seconds_total", METRIC_COUNTER,
+     "Total time that it was throttled."},
     {"container_memory_usage_bytes", METRIC_GAUGE, "Memory in use, page cache included."},
-    {"container_memory_working_set_bytes", METRIC_GAUGE, "Memory in use without the page cache that can go at once."},
+    {"container_memory_working_set_bytes", METRIC_GAUGE,
+     "Memory in use without the page cache that can go at once."},
     {"container_memory_rss", METRIC_GAUGE, "Anonymous memory in bytes."},
     {"container_memory_cache", METRIC_GAUGE, "Page cache in bytes."},
     {"container_memory_mapped_file", METRIC_GAUGE, "Memory-mapped files in bytes."},
@@ -103,15 +111,13 @@ static const struct emit_group fs_group = {fs_labels, 3, fs_metrics, F_COUNT, GR
 
 /* ---- hierarchies ---- */
 
-static int open_dir(const char *sys, const char *name)
-{
+static int open_dir(const char *sys, const char *name) {
     char path[PATH_MAX];
     int n = snprintf(path, sizeof(path), "%s/fs/cgroup%s%s", sys, name[0] ? "/" : "", name);
     return n > 0 && (size_t)n < sizeof(path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 }
 
-static void open_hierarchies(struct cgroups *c, const char *sys)
-{
+static void open_hierarchies(struct cgroups *c, const char *sys) {
     /* one controller may be mounted with another; distributions differ in the order */
     static const char *const names[H_COUNT][3] = {{"cpu", "cpu,cpuacct", "cpuacct,cpu"},
                                                   {"cpuacct", "cpu,cpuacct", "cpuacct,cpu"},
@@ -131,8 +137,7 @@ static void open_hierarchies(struct cgroups *c, const char *sys)
     close(top);
 }
 
-static bool init(void *self, struct collect_env *env, struct err *err)
-{
+static bool init(void *self, struct collect_env *env, struct err *err) {
     (void)err;
     struct cgroups *c = self;
     for (size_t i = 0; i < H_COUNT; i++)
@@ -149,8 +154,7 @@ static bool init(void *self, struct collect_env *env, struct err *err)
 
 /* ---- names ---- */
 
-static void set_name(struct group *g, struct str s)
-{
+static void set_name(struct group *g, struct str s) {
     size_t n = s.n < sizeof(g->name) - 1 ? s.n : sizeof(g->name) - 1;
     if (n)
         memcpy(g->name, s.p, n);
@@ -158,11 +162,11 @@ static void set_name(struct group *g, struct str s)
 }
 
 /* Docker writes the name into the container's folder; only root may read it. */
-static bool docker_name(struct cgroups *c, const struct collect_env *env, struct group *g)
-{
+static bool docker_name(struct cgroups *c, const struct collect_env *env, struct group *g) {
     char path[PATH_MAX];
     struct str text;
-    snprintf(path, sizeof(path), "var/lib/docker/containers/%.*s/config.v2.json", (int)g->is.name_n, g->is.name);
+    snprintf(path, sizeof(path), "var/lib/docker/containers/%.*s/config.v2.json", (int)g->is.name_n,
+             g->is.name);
     if (!procfile_slurp(env->root, path, DOCKER_JSON_BYTES_MAX, &c->scratch, &text))
         return false;
     struct jsonr_doc *doc = jsonr_parse(text, NULL);
@@ -174,18 +178,18 @@ static bool docker_name(struct cgroups *c, const struct collect_env *env, struct
     return g->name[0] != '\0';
 }
 
-static bool podman_name(struct cgroups *c, const struct collect_env *env, struct group *g)
-{
+static bool podman_name(struct cgroups *c, const struct collect_env *env, struct group *g) {
     struct str text, id;
-    if (!procfile_slurp(env->root, "var/lib/containers/storage/overlay-containers/containers.json", DOCKER_JSON_BYTES_MAX,
-                        &c->scratch, &text))
+    if (!procfile_slurp(env->root, "var/lib/containers/storage/overlay-containers/containers.json",
+                        DOCKER_JSON_BYTES_MAX, &c->scratch, &text))
         return false;
     struct jsonr_doc *doc = jsonr_parse(text, NULL);
     const struct jsonr *all = doc ? jsonr_root(doc) : NULL;
     for (size_t i = 0; i < jsonr_len(all); i++) {
         struct str name;
         id = jsonr_get_str(jsonr_at(all, i), "id");
-        if (str_eq(id, str_make(g->is.name, g->is.name_n)) && jsonr_str(jsonr_at(jsonr_get(jsonr_at(all, i), "names"), 0), &name))
+        if (str_eq(id, str_make(g->is.name, g->is.name_n)) &&
+            jsonr_str(jsonr_at(jsonr_get(jsonr_at(all, i), "names"), 0), &name))
             set_name(g, name);
     }
     jsonr_free(doc);
@@ -193,8 +197,7 @@ static bool podman_name(struct cgroups *c, const struct collect_env *env, struct
 }
 
 /* The kubelet keeps links <pod>_<namespace>_<container>-<id>.log. */
-static bool kubernetes_name(const struct collect_env *env, struct group *g)
-{
+static bool kubernetes_name(const struct collect_env *env, struct group *g) {
     char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s/var/log/containers", env->root);
     DIR *dir = opendir(path);
@@ -210,7 +213,8 @@ static bool kubernetes_name(const struct collect_env *env, struct group *g)
         if (!str_next(&s, '_', &pod) || !str_next(&s, '_', &namespace))
             continue;
         char name[PATH_MAX];
-        int n = snprintf(name, sizeof(name), "%.*s/%.*s/%.*s", STR_FMT(namespace), STR_FMT(pod), STR_FMT(s));
+        int n = snprintf(name, sizeof(name), "%.*s/%.*s/%.*s", STR_FMT(namespace), STR_FMT(pod),
+                         STR_FMT(s));
         set_name(g, str_make(name, n > 0 && (size_t)n < sizeof(name) ? (size_t)n : 0));
     }
     if (dir)
@@ -218,8 +222,7 @@ static bool kubernetes_name(const struct collect_env *env, struct group *g)
     return g->name[0] != '\0';
 }
 
-static void find_name(struct cgroups *c, const struct collect_env *env, struct group *g)
-{
+static void find_name(struct cgroups *c, const struct collect_env *env, struct group *g) {
     struct str own = str_make(g->is.name, g->is.name_n);
     if (g->is.kind != CGROUP_CONTAINER || !g->is.hex_id) {
         set_name(g, own);
@@ -236,11 +239,11 @@ static void find_name(struct cgroups *c, const struct collect_env *env, struct g
 
 /* ---- the walk ---- */
 
-static void walk(struct cgroups *c, const struct collect_env *env, int take_fd, char *path, size_t n, unsigned depth, bool in_unit);
+static void walk(struct cgroups *c, const struct collect_env *env, int take_fd, char *path,
+                 size_t n, unsigned depth, bool in_unit);
 
-static void walk_child(struct cgroups *c, const struct collect_env *env, int dir, const char *child, char *path, size_t n,
-                       unsigned depth, bool in_unit)
-{
+static void walk_child(struct cgroups *c, const struct collect_env *env, int dir, const char *child,
+                       char *path, size_t n, unsigned depth, bool in_unit) {
     struct cgroupname is;
     size_t more = strlen(child);
     if (n + more + 2 > PATH_MAX / 2 || ++c->dirs > DIRS_MAX)
@@ -265,11 +268,12 @@ static void walk_child(struct cgroups *c, const struct collect_env *env, int dir
         walk(c, env, fd, path, n + 1 + more, depth + 1, in_unit || is.kind == CGROUP_UNIT);
 }
 
-static void walk(struct cgroups *c, const struct collect_env *env, int take_fd, char *path, size_t n, unsigned depth, bool in_unit)
-{
+static void walk(struct cgroups *c, const struct collect_env *env, int take_fd, char *path,
+                 size_t n, unsigned depth, bool in_unit) {
     struct stat st;
     DIR *dir = NULL;
-    /* the kernel counts sub-groups in the number of links: most groups have none and need not be listed */
+    /* the kernel counts sub-groups in the number of links: most groups have none and need not be
+     * listed */
     if (fstat(take_fd, &st) == 0 && st.st_nlink != 2)
         dir = fdopendir(take_fd);
     if (!dir) {
@@ -283,14 +287,15 @@ static void walk(struct cgroups *c, const struct collect_env *env, int take_fd, 
     closedir(dir);
 }
 
-static void walk_all(struct cgroups *c, const struct collect_env *env)
-{
+static void walk_all(struct cgroups *c, const struct collect_env *env) {
     static const size_t trees[] = {H_CPUACCT, H_MEMORY, H_SYSTEMD};
     char path[PATH_MAX];
     c->dirs = 0;
     seen_begin(&c->groups);
     for (size_t i = 0; i < (c->v2 ? 1 : sizeof(trees) / sizeof(trees[0])); i++) {
-        int fd = c->fd[trees[i]] < 0 ? -1 : openat(c->fd[trees[i]], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int fd = c->fd[trees[i]] < 0
+                     ? -1
+                     : openat(c->fd[trees[i]], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         path[0] = '\0';
         if (fd >= 0)
             walk(c, env, fd, path, 0, 0, false);
@@ -300,17 +305,18 @@ static void walk_all(struct cgroups *c, const struct collect_env *env)
 
 /* ---- reading one group ---- */
 
-static bool slurp(struct cgroups *c, int hierarchy, const struct group *g, const char *file, struct str *out)
-{
+static bool slurp(struct cgroups *c, int hierarchy, const struct group *g, const char *file,
+                  struct str *out) {
     char path[PATH_MAX];
     if (c->fd[hierarchy] < 0)
         return false;
     int n = snprintf(path, sizeof(path), "%s/%s", g->entry.key.p + 1, file);
-    return n > 0 && (size_t)n < sizeof(path) && procfile_slurp_at(c->fd[hierarchy], path, FILE_BYTES_MAX, &c->buf, out);
+    return n > 0 && (size_t)n < sizeof(path) &&
+           procfile_slurp_at(c->fd[hierarchy], path, FILE_BYTES_MAX, &c->buf, out);
 }
 
-static bool slurp_u64(struct cgroups *c, int hierarchy, const struct group *g, const char *file, uint64_t *out)
-{
+static bool slurp_u64(struct cgroups *c, int hierarchy, const struct group *g, const char *file,
+                      uint64_t *out) {
     struct str text;
     if (!slurp(c, hierarchy, g, file, &text))
         return false;
@@ -318,15 +324,15 @@ static bool slurp_u64(struct cgroups *c, int hierarchy, const struct group *g, c
     return scan_field_u64(&text, out);
 }
 
-static void put_key(struct emit_item *it, size_t metric, struct str text, const char *key, double scale)
-{
+static void put_key(struct emit_item *it, size_t metric, struct str text, const char *key,
+                    double scale) {
     uint64_t v;
     if (scan_key_u64(text, str_from(key), &v))
         emit_put(it, metric, (double)v * scale);
 }
 
-static void read_cpu(struct cgroups *c, const struct collect_env *env, struct group *g, struct emit_item *it)
-{
+static void read_cpu(struct cgroups *c, const struct collect_env *env, struct group *g,
+                     struct emit_item *it) {
     struct str text;
     uint64_t v;
     bool known = false;
@@ -340,10 +346,12 @@ static void read_cpu(struct cgroups *c, const struct collect_env *env, struct gr
             put_key(it, M_USER, text, "user_usec", 1e-6);
             put_key(it, M_SYSTEM, text, "system_usec", 1e-6);
         }
-        if (g->is.kind == CGROUP_CONTAINER || (scan_key_u64(text, STR("nr_periods"), &v) && v > 0)) {
+        if (g->is.kind == CGROUP_CONTAINER ||
+            (scan_key_u64(text, STR("nr_periods"), &v) && v > 0)) {
             put_key(it, M_PERIODS, text, "nr_periods", 1);
             put_key(it, M_THROTTLED_PERIODS, text, "nr_throttled", 1);
-            put_key(it, M_THROTTLED_SECONDS, text, c->v2 ? "throttled_usec" : "throttled_time", c->v2 ? 1e-6 : 1e-9);
+            put_key(it, M_THROTTLED_SECONDS, text, c->v2 ? "throttled_usec" : "throttled_time",
+                    c->v2 ? 1e-6 : 1e-9);
         }
     }
     if (!c->v2 && slurp_u64(c, H_CPUACCT, g, "cpuacct.usage", &v)) {
@@ -358,13 +366,13 @@ static void read_cpu(struct cgroups *c, const struct collect_env *env, struct gr
         g->cpu_per_s = collect_nan();
         return;
     }
-    struct str values[] = {STR("total"), g->entry.key, g->is.kind == CGROUP_CONTAINER ? str_from(g->name) : STR("")};
+    struct str values[] = {STR("total"), g->entry.key,
+                           g->is.kind == CGROUP_CONTAINER ? str_from(g->name) : STR("")};
     emit_put(emit_item(c->cpu, values), 0, used_s);
     g->cpu_per_s = rate_update(&g->cpu, used_s, env->mono_ns);
 }
 
-static void read_memory(struct cgroups *c, struct group *g, struct emit_item *it)
-{
+static void read_memory(struct cgroups *c, struct group *g, struct emit_item *it) {
     struct str text;
     uint64_t usage, inactive, v;
     g->memory_bytes = OVERVIEW_UNKNOWN;
@@ -373,7 +381,8 @@ static void read_memory(struct cgroups *c, struct group *g, struct emit_item *it
     emit_put(it, M_USAGE, (double)usage);
     uint64_t working = usage;
     if (slurp(c, H_MEMORY, g, "memory.stat", &text)) {
-        if (scan_key_u64(text, c->v2 ? STR("inactive_file") : STR("total_inactive_file"), &inactive))
+        if (scan_key_u64(text, c->v2 ? STR("inactive_file") : STR("total_inactive_file"),
+                         &inactive))
             working = inactive < usage ? usage - inactive : 0;
         put_key(it, M_RSS, text, c->v2 ? "anon" : "total_rss", 1);
         put_key(it, M_CACHE, text, c->v2 ? "file" : "total_cache", 1);
@@ -399,8 +408,7 @@ static void read_memory(struct cgroups *c, struct group *g, struct emit_item *it
 }
 
 /* The name behind "254:0"; the number itself where /sys does not tell. In c. */
-static struct str device_name(struct cgroups *c, const struct collect_env *env, struct str number)
-{
+static struct str device_name(struct cgroups *c, const struct collect_env *env, struct str number) {
     char path[96];
     struct str text, line, name = number;
     char *known = map_get(&c->devices, number);
@@ -434,8 +442,7 @@ struct io {
     bool known[F_COUNT];
 };
 
-static struct io *io_of(struct io *all, struct str number)
-{
+static struct io *io_of(struct io *all, struct str number) {
     for (size_t i = 0; i < DEVICES_MAX; i++) {
         if (!all[i].number.p)
             all[i].number = number;
@@ -445,8 +452,8 @@ static struct io *io_of(struct io *all, struct str number)
     return NULL;
 }
 
-static void put_io(struct cgroups *c, const struct collect_env *env, const struct group *g, const struct io *all)
-{
+static void put_io(struct cgroups *c, const struct collect_env *env, const struct group *g,
+                   const struct io *all) {
     for (size_t i = 0; i < DEVICES_MAX && all[i].number.p; i++) {
         struct str values[] = {device_name(c, env, all[i].number), g->entry.key,
                                g->is.kind == CGROUP_CONTAINER ? str_from(g->name) : STR("")};
@@ -457,8 +464,7 @@ static void put_io(struct cgroups *c, const struct collect_env *env, const struc
     }
 }
 
-static void set_io(struct io *io, size_t k, struct str number)
-{
+static void set_io(struct io *io, size_t k, struct str number) {
     uint64_t v;
     if (!io || !str_to_u64(number, &v))
         return;
@@ -466,8 +472,7 @@ static void set_io(struct io *io, size_t k, struct str number)
     io->known[k] = true;
 }
 
-static void read_io_v2(struct cgroups *c, const struct collect_env *env, const struct group *g)
-{
+static void read_io_v2(struct cgroups *c, const struct collect_env *env, const struct group *g) {
     static const char *const keys[F_COUNT] = {"rbytes", "wbytes", "rios", "wios"};
     struct io all[DEVICES_MAX] = {{{NULL, 0}, {0}, {false}}};
     struct str text, line, number, value;
@@ -483,17 +488,18 @@ static void read_io_v2(struct cgroups *c, const struct collect_env *env, const s
     put_io(c, env, g, all);
 }
 
-static void read_io_v1(struct cgroups *c, const struct collect_env *env, const struct group *g)
-{
-    static const char *const files[2][2] = {{"blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes"},
-                                            {"blkio.throttle.io_serviced_recursive", "blkio.throttle.io_serviced"}};
+static void read_io_v1(struct cgroups *c, const struct collect_env *env, const struct group *g) {
+    static const char *const files[2][2] = {
+        {"blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes"},
+        {"blkio.throttle.io_serviced_recursive", "blkio.throttle.io_serviced"}};
     for (size_t f = 0; f < 2; f++) {
         struct io all[DEVICES_MAX] = {{{NULL, 0}, {0}, {false}}};
         struct str text, line, number, what, value;
         if (!slurp(c, H_BLKIO, g, files[f][0], &text) && !slurp(c, H_BLKIO, g, files[f][1], &text))
             continue;
         while (scan_line(&text, &line)) {
-            if (!scan_field(&line, &number) || !scan_field(&line, &what) || !scan_field(&line, &value))
+            if (!scan_field(&line, &number) || !scan_field(&line, &what) ||
+                !scan_field(&line, &value))
                 continue; /* the last line is "Total <n>" */
             bool read = str_eq(what, STR("Read"));
             if (read || str_eq(what, STR("Write")))
@@ -503,8 +509,7 @@ static void read_io_v1(struct cgroups *c, const struct collect_env *env, const s
     }
 }
 
-static bool collect(void *self, struct collect_env *env, struct err *err)
-{
+static bool collect(void *self, struct collect_env *env, struct err *err) {
     (void)err;
     struct cgroups *c = self;
     uint64_t v;
@@ -532,8 +537,8 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void overview(void *self, const struct collect_env *env, struct arena *a, struct overview *out)
-{
+static void overview(void *self, const struct collect_env *env, struct arena *a,
+                     struct overview *out) {
     (void)env;
     struct cgroups *c = self;
     size_t n = seen_count(&c->groups);
@@ -547,19 +552,19 @@ static void overview(void *self, const struct collect_env *env, struct arena *a,
         struct str shown = arena_str(a, buf_view(&name));
         buf_deinit(&name);
         if (g->is.kind == CGROUP_UNIT) {
-            out->units[out->n_units++] = (struct overview_unit){shown, {NULL, 0}, g->cpu_per_s, g->memory_bytes};
+            out->units[out->n_units++] =
+                (struct overview_unit){shown, {NULL, 0}, g->cpu_per_s, g->memory_bytes};
             continue;
         }
         struct str id = shown;
         if (g->is.hex_id)
             id = arena_str(a, str_make(g->is.name, SHORT_ID_DIGITS));
-        out->containers[out->n_containers++] =
-            (struct overview_container){id, shown, str_from(g->is.runtime), g->cpu_per_s, g->memory_bytes};
+        out->containers[out->n_containers++] = (struct overview_container){
+            id, shown, str_from(g->is.runtime), g->cpu_per_s, g->memory_bytes};
     }
 }
 
-static void deinit(void *self)
-{
+static void deinit(void *self) {
     struct cgroups *c = self;
     for (size_t i = 0; i < H_COUNT; i++)
         if (c->fd[i] >= 0)
@@ -572,11 +577,12 @@ static void deinit(void *self)
     buf_deinit(&c->scratch);
 }
 
-const struct collector cgroups_collector = {.name = "cgroups",
-                                            .help = "Containers and systemd units: CPU, memory, I/O, limits",
-                                            .every = EVERY_5_S,
-                                            .size = sizeof(struct cgroups),
-                                            .init = init,
-                                            .collect = collect,
-                                            .overview = overview,
-                                            .deinit = deinit};
+const struct collector cgroups_collector = {
+    .name = "cgroups",
+    .help = "Containers and systemd units: CPU, memory, I/O, limits",
+    .every = EVERY_5_S,
+    .size = sizeof(struct cgroups),
+    .init = init,
+    .collect = collect,
+    .overview = overview,
+    .deinit = deinit};

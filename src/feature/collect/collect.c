@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #define INTERVAL_MS_DEFAULT 1000
-#define ALIGN_SLACK_MS 10         /* a tick this late still bears its scheduled timestamp: even deltas pack best */
+#define ALIGN_SLACK_MS                                                                             \
+    10 /* a tick this late still bears its scheduled timestamp: even deltas pack best */
 #define HOST_NAME_BYTES_MAX 255
-#define GATHER_EARLY_ROUNDS 3 /* just after the start, programs of the machine (hinomi too) still open their ports */
+#define GATHER_EARLY_ROUNDS                                                                        \
+    3 /* just after the start, programs of the machine (hinomi too) still open their ports */
 #define GATHER_EARLY_NS ((int64_t)3 * 1000000000)
 
 static const struct collector *const all_collectors[] = {
@@ -29,13 +31,13 @@ struct running {
     struct emit emit;
     struct collect_env env;
     bool ready, disabled, failed, logged;
-    uint64_t every;        /* ticks */
-    int64_t last_ms;       /* last good reading */
+    uint64_t every;  /* ticks */
+    int64_t last_ms; /* last good reading */
     double duration_s;
     int64_t next_gather_ns; /* mono */
     unsigned gathers;
     bool gathered;
-    char detail[256];      /* why it is not ok; "" */
+    char detail[256]; /* why it is not ok; "" */
 };
 
 struct collect {
@@ -52,7 +54,8 @@ struct collect {
     struct emit_batch batch;
     struct emit own_emit; /* node_scrape_collector_* */
     struct emit_table *own_table;
-    struct emit up_emit; /* up: as if this host were a target, so that rules and dashboards over up see it */
+    struct emit up_emit; /* up: as if this host were a target, so that rules and dashboards over up
+                            see it */
     struct emit_table *up_table;
     struct buf buf;
     struct collect_host host;
@@ -69,8 +72,7 @@ struct collect {
     bool threads;
 };
 
-const char *collect_name(size_t i, const char **out_help)
-{
+const char *collect_name(size_t i, const char **out_help) {
     if (i >= N_COLLECTORS)
         return NULL;
     if (out_help)
@@ -78,8 +80,7 @@ const char *collect_name(size_t i, const char **out_help)
     return all_collectors[i]->name;
 }
 
-double rate_update(struct rate *r, double value, int64_t mono_ns)
-{
+double rate_update(struct rate *r, double value, int64_t mono_ns) {
     double per_s = collect_nan();
     if (r->known && mono_ns > r->last_ns && value >= r->last)
         per_s = (value - r->last) / ((double)(mono_ns - r->last_ns) / 1e9);
@@ -91,18 +92,20 @@ double rate_update(struct rate *r, double value, int64_t mono_ns)
 
 static const char *const own_labels[] = {"collector"};
 static const struct emit_metric own_metrics[] = {
-    {"node_scrape_collector_duration_seconds", METRIC_GAUGE, "Time that the last reading of a collector took."},
-    {"node_scrape_collector_success", METRIC_GAUGE, "Whether the last reading of a collector succeeded."},
+    {"node_scrape_collector_duration_seconds", METRIC_GAUGE,
+     "Time that the last reading of a collector took."},
+    {"node_scrape_collector_success", METRIC_GAUGE,
+     "Whether the last reading of a collector succeeded."},
 };
 static const struct emit_group own_group = {own_labels, 1, own_metrics, 2, N_COLLECTORS};
 
 static const struct emit_metric up_metrics[] = {
-    {"up", METRIC_GAUGE, "1 if the instance is healthy, i.e. reachable, or 0 if the scrape failed."},
+    {"up", METRIC_GAUGE,
+     "1 if the instance is healthy, i.e. reachable, or 0 if the scrape failed."},
 };
 static const struct emit_group up_group = {NULL, 0, up_metrics, 1, 1};
 
-static uint64_t ticks_of(enum collect_every every, int64_t interval_ms)
-{
+static uint64_t ticks_of(enum collect_every every, int64_t interval_ms) {
     int64_t ms = interval_ms;
     switch (every) {
     case EVERY_TICK:
@@ -124,16 +127,14 @@ static uint64_t ticks_of(enum collect_every every, int64_t interval_ms)
     return n < 1 ? 1 : (uint64_t)n;
 }
 
-static bool is_disabled(const struct collect_config *config, const char *name)
-{
+static bool is_disabled(const struct collect_config *config, const char *name) {
     for (size_t i = 0; i < config->disabled.n; i++)
         if (str_eqz(config->disabled.v[i], name))
             return true;
     return false;
 }
 
-static void fail(struct running *r, const struct err *err)
-{
+static void fail(struct running *r, const struct err *err) {
     r->failed = true;
     STAT_ADD(hinomi_collect_failures_total, 1);
     size_t n = strlen(err->message);
@@ -146,8 +147,7 @@ static void fail(struct running *r, const struct err *err)
     r->logged = true; /* again only after it has worked */
 }
 
-static void init_collector(struct collect *c, struct running *r, const struct collector *desc)
-{
+static void init_collector(struct collect *c, struct running *r, const struct collector *desc) {
     r->c = desc;
     r->last_ms = OVERVIEW_UNKNOWN;
     r->every = ticks_of(desc->every, c->interval_ms);
@@ -182,8 +182,7 @@ static void init_collector(struct collect *c, struct running *r, const struct co
         fail(r, &err);
 }
 
-static void host_name(struct collect *c, const char *root)
-{
+static void host_name(struct collect *c, const char *root) {
     struct str given = c->config.instance;
     struct buf b = BUF_INIT;
     struct utsname u;
@@ -209,8 +208,7 @@ static void host_name(struct collect *c, const char *root)
 }
 
 /* What the loop does at one moment. Returns rows in c->batch. */
-static void run_one(struct collect *c, struct running *r)
-{
+static void run_one(struct collect *c, struct running *r) {
     r->env.now_ms = c->batch.ts_ms;
     r->env.mono_ns = c->clock.mono(c->clock.self).ns;
     buf_reset(&r->env.detail);
@@ -237,8 +235,7 @@ static void run_one(struct collect *c, struct running *r)
     }
 }
 
-static void add_point(struct collect *c)
-{
+static void add_point(struct collect *c) {
     struct overview_point p;
     overview_point_init(&p, c->batch.ts_ms);
     for (size_t i = 0; i < N_COLLECTORS; i++)
@@ -250,8 +247,7 @@ static void add_point(struct collect *c)
         c->n_points++;
 }
 
-static void report_collectors(struct collect *c)
-{
+static void report_collectors(struct collect *c) {
     emit_begin(&c->own_emit);
     for (size_t i = 0; i < N_COLLECTORS; i++) {
         struct running *r = &c->run[i];
@@ -266,8 +262,7 @@ static void report_collectors(struct collect *c)
     emit_end(&c->own_emit);
 }
 
-static bool write_batch(struct collect *c, struct err *err)
-{
+static bool write_batch(struct collect *c, struct err *err) {
     struct batch b = {.kind = SOURCE_COLLECT,
                       .source = STR("collect"),
                       .rows = c->batch.rows,
@@ -285,8 +280,7 @@ static bool write_batch(struct collect *c, struct err *err)
     return ok;
 }
 
-static bool tick(struct collect *c, int64_t ts_ms, struct err *err)
-{
+static bool tick(struct collect *c, int64_t ts_ms, struct err *err) {
     mutex_lock(&c->lock);
     emit_batch_reset(&c->batch, ts_ms);
     for (size_t i = 0; i < N_COLLECTORS; i++) {
@@ -309,15 +303,13 @@ static bool tick(struct collect *c, int64_t ts_ms, struct err *err)
     return write_batch(c, err);
 }
 
-static int64_t aligned_ts(const struct collect *c, int64_t now_ms)
-{
+static int64_t aligned_ts(const struct collect *c, int64_t now_ms) {
     int64_t late = now_ms % c->interval_ms;
     return late <= ALIGN_SLACK_MS ? now_ms - late : now_ms;
 }
 
 /* Returns when the next one is due (mono, ns). */
-static int64_t gather_due(struct collect *c)
-{
+static int64_t gather_due(struct collect *c) {
     int64_t next_ns = INT64_MAX;
     for (size_t i = 0; i < N_COLLECTORS && !c->stopping; i++) {
         struct running *r = &c->run[i];
@@ -344,14 +336,12 @@ static int64_t gather_due(struct collect *c)
     return next_ns;
 }
 
-bool collect_tick(struct collect *c, struct err *err)
-{
+bool collect_tick(struct collect *c, struct err *err) {
     (void)gather_due(c);
     return tick(c, aligned_ts(c, clock_wall_ms(&c->clock)), err);
 }
 
-static bool wait_stop(struct collect *c, int64_t ms)
-{
+static bool wait_stop(struct collect *c, int64_t ms) {
     mutex_lock(&c->stop_lock);
     int64_t until = clock_mono_ms(&c->clock) + ms;
     while (!c->stopping) {
@@ -365,8 +355,7 @@ static bool wait_stop(struct collect *c, int64_t ms)
     return stopping;
 }
 
-static void loop_main(void *arg)
-{
+static void loop_main(void *arg) {
     struct collect *c = arg;
     bool failing = false;
     for (;;) {
@@ -383,8 +372,7 @@ static void loop_main(void *arg)
     }
 }
 
-static void slow_main(void *arg)
-{
+static void slow_main(void *arg) {
     struct collect *c = arg;
     int64_t wait_ms;
     do {
@@ -393,8 +381,7 @@ static void slow_main(void *arg)
     } while (!wait_stop(c, wait_ms));
 }
 
-static char *copy_path(const char *p, const char *def)
-{
+static char *copy_path(const char *p, const char *def) {
     const char *from = p ? p : def;
     size_t n = strlen(from);
     while (n > 1 && from[n - 1] == '/')
@@ -409,8 +396,7 @@ static char *copy_path(const char *p, const char *def)
     return out;
 }
 
-static bool setup(struct collect *c, const struct collect_options *opt, struct err *err)
-{
+static bool setup(struct collect *c, const struct collect_options *opt, struct err *err) {
     c->clock = opt->clock ? *opt->clock : *clock_system();
     if (opt->config)
         c->config = *opt->config;
@@ -440,8 +426,7 @@ static bool setup(struct collect *c, const struct collect_options *opt, struct e
     return true;
 }
 
-struct collect *collect_new(const struct collect_options *opt, struct err *err)
-{
+struct collect *collect_new(const struct collect_options *opt, struct err *err) {
     struct collect *c = calloc(1, sizeof(*c));
     if (!c) {
         err_set(err, ERR_INTERNAL, "out of memory");
@@ -468,8 +453,7 @@ struct collect *collect_new(const struct collect_options *opt, struct err *err)
     return c;
 }
 
-void collect_free(struct collect *c)
-{
+void collect_free(struct collect *c) {
     if (!c)
         return;
     mutex_lock(&c->stop_lock);
@@ -500,8 +484,7 @@ void collect_free(struct collect *c)
     free(c);
 }
 
-static void add_sources(struct collect *c, struct arena *a, struct overview *out)
-{
+static void add_sources(struct collect *c, struct arena *a, struct overview *out) {
     out->sources = ARENA_ARRAY(a, struct overview_source, N_COLLECTORS);
     if (!out->sources)
         return;
@@ -522,8 +505,7 @@ static void add_sources(struct collect *c, struct arena *a, struct overview *out
     }
 }
 
-bool collect_overview(struct collect *c, struct arena *a, struct overview *out)
-{
+bool collect_overview(struct collect *c, struct arena *a, struct overview *out) {
     overview_init(out, clock_wall_ms(&c->clock));
     mutex_lock(&c->lock);
     out->host.name = arena_str(a, str_from(c->instance));
@@ -547,8 +529,7 @@ bool collect_overview(struct collect *c, struct arena *a, struct overview *out)
     return !a->failed;
 }
 
-size_t collect_history(struct collect *c, struct overview_point *out, size_t max)
-{
+size_t collect_history(struct collect *c, struct overview_point *out, size_t max) {
     mutex_lock(&c->lock);
     size_t n = c->n_points < max ? c->n_points : max;
     size_t first = (c->next_point + OVERVIEW_HISTORY_POINTS - n) % OVERVIEW_HISTORY_POINTS;
@@ -558,6 +539,10 @@ size_t collect_history(struct collect *c, struct overview_point *out, size_t max
     return n;
 }
 
-int64_t collect_interval_ms(const struct collect *c) { return c->interval_ms; }
+int64_t collect_interval_ms(const struct collect *c) {
+    return c->interval_ms;
+}
 
-struct str collect_instance(const struct collect *c) { return str_from(c->instance); }
+struct str collect_instance(const struct collect *c) {
+    return str_from(c->instance);
+}

@@ -1,9 +1,9 @@
 /* collect.h - this machine as series: once a second, under the names that node_exporter uses, with
  * job="node" and instance="<host name>". Also the source of the first screen (overview.h).
  *
- * Threads: "collect" reads and writes to the sink, "collect-slow" does what may block (probing listeners,
- * TLS handshakes, D-Bus), "collect-fs*" ask file systems for their size. collect_overview and the other
- * getters may be called from any thread.
+ * Threads: "collect" reads and writes to the sink, "collect-slow" does what may block (probing
+ * listeners, TLS handshakes, D-Bus), "collect-fs*" ask file systems for their size.
+ * collect_overview and the other getters may be called from any thread.
  */
 #ifndef COLLECT_COLLECT_H
 #define COLLECT_COLLECT_H
@@ -19,30 +19,31 @@ struct http_client;
 /* The `collect:` section of the configuration. Zero-valued members mean the default. */
 struct collect_config {
     int64_t interval_ms;
-    struct conf_strs disabled;          /* names of collectors */
-    struct str filesystem_mounts_exclude, filesystem_types_exclude, disk_devices_exclude, net_devices_exclude;
-    bool probe_disabled;                /* do not ask listeners what they are */
-    struct conf_strs tls_skip_ports;    /* never attempt a TLS handshake there */
-    struct str instance;                /* instead of the host's name */
+    struct conf_strs disabled; /* names of collectors */
+    struct str filesystem_mounts_exclude, filesystem_types_exclude, disk_devices_exclude,
+        net_devices_exclude;
+    bool probe_disabled;             /* do not ask listeners what they are */
+    struct conf_strs tls_skip_ports; /* never attempt a TLS handshake there */
+    struct str instance;             /* instead of the host's name */
 };
 extern const struct conf_table collect_config_table;
 
 struct collect_options {
-    const char *proc, *sys, *root;      /* NULL: the machine's own */
+    const char *proc, *sys, *root; /* NULL: the machine's own */
     const struct clock *clock;
-    const struct collect_config *config;/* NULL: defaults; must outlive the collector */
+    const struct collect_config *config; /* NULL: defaults; must outlive the collector */
     struct sink sink;
     /* TYPE and HELP of each metric, once, before its first row. May be NULL. Collect thread. */
     void (*meta)(void *self, const struct metric_meta *m);
     void *meta_self;
-    struct http_client *http;           /* for probing /metrics on loopback; NULL: no probes */
-    const uint16_t *own_ports;          /* hinomi's own listeners; copied */
+    struct http_client *http;  /* for probing /metrics on loopback; NULL: no probes */
+    const uint16_t *own_ports; /* hinomi's own listeners; copied */
     size_t n_own_ports;
-    bool no_threads;                    /* tests: call collect_tick themselves */
+    bool no_threads; /* tests: call collect_tick themselves */
 };
 
-/* Reads once, then starts the threads. Collectors that cannot work here are left out and say so in the
- * overview's sources; that is no error. */
+/* Reads once, then starts the threads. Collectors that cannot work here are left out and say so in
+ * the overview's sources; that is no error. */
 struct collect *collect_new(const struct collect_options *opt, struct err *err) MUST_USE;
 void collect_free(struct collect *c);
 

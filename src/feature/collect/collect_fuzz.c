@@ -1,5 +1,6 @@
-/* Every collector over a machine whose files say anything at all: the first byte chooses how the text is cut into
- * the files, the rest is the text. All of /proc and /sys is there by links to two files. */
+/* Every collector over a machine whose files say anything at all: the first byte chooses how the
+ * text is cut into the files, the rest is the text. All of /proc and /sys is there by links to two
+ * files. */
 #include "feature/collect/collect_testlib.h"
 
 #include <assert.h>
@@ -11,27 +12,62 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static const char *const files[] = {
-    "proc/stat", "proc/loadavg", "proc/meminfo", "proc/vmstat", "proc/pressure/cpu", "proc/pressure/memory",
-    "proc/pressure/io", "proc/diskstats", "proc/net/dev", "proc/net/snmp", "proc/net/snmp6", "proc/net/netstat",
-    "proc/net/sockstat", "proc/net/sockstat6", "proc/net/softnet_stat", "proc/1/mountinfo", "proc/self/mountinfo",
-    "proc/swaps", "proc/net/tcp", "proc/net/tcp6", "proc/net/udp", "proc/net/udp6", "proc/sys/fs/file-nr",
-    "proc/sys/kernel/random/entropy_avail", "proc/net/stat/nf_conntrack", "proc/self/cgroup", "proc/7/stat", "proc/7/io",
-    "proc/7/comm", "proc/sys/kernel/osrelease", "etc/os-release", "etc/hostname", "run/systemd/container",
-    "sys/class/net/e0/operstate", "sys/class/net/e0/mtu", "sys/class/net/e0/flags", "sys/class/net/e0/ifalias",
-    "sys/fs/cgroup/cgroup.controllers", "sys/fs/cgroup/docker-" ID ".scope/cpu.stat",
-    "sys/fs/cgroup/docker-" ID ".scope/memory.current", "sys/fs/cgroup/docker-" ID ".scope/memory.stat",
-    "sys/fs/cgroup/docker-" ID ".scope/memory.events", "sys/fs/cgroup/docker-" ID ".scope/io.stat",
-    "sys/fs/cgroup/docker-" ID ".scope/pids.current", "var/lib/docker/containers/" ID "/config.v2.json",
-    "run/udev/data/b254:0", "sys/dev/block/254:0/uevent"};
+static const char *const files[] = {"proc/stat",
+                                    "proc/loadavg",
+                                    "proc/meminfo",
+                                    "proc/vmstat",
+                                    "proc/pressure/cpu",
+                                    "proc/pressure/memory",
+                                    "proc/pressure/io",
+                                    "proc/diskstats",
+                                    "proc/net/dev",
+                                    "proc/net/snmp",
+                                    "proc/net/snmp6",
+                                    "proc/net/netstat",
+                                    "proc/net/sockstat",
+                                    "proc/net/sockstat6",
+                                    "proc/net/softnet_stat",
+                                    "proc/1/mountinfo",
+                                    "proc/self/mountinfo",
+                                    "proc/swaps",
+                                    "proc/net/tcp",
+                                    "proc/net/tcp6",
+                                    "proc/net/udp",
+                                    "proc/net/udp6",
+                                    "proc/sys/fs/file-nr",
+                                    "proc/sys/kernel/random/entropy_avail",
+                                    "proc/net/stat/nf_conntrack",
+                                    "proc/self/cgroup",
+                                    "proc/7/stat",
+                                    "proc/7/io",
+                                    "proc/7/comm",
+                                    "proc/sys/kernel/osrelease",
+                                    "etc/os-release",
+                                    "etc/hostname",
+                                    "run/systemd/container",
+                                    "sys/class/net/e0/operstate",
+                                    "sys/class/net/e0/mtu",
+                                    "sys/class/net/e0/flags",
+                                    "sys/class/net/e0/ifalias",
+                                    "sys/fs/cgroup/cgroup.controllers",
+                                    "sys/fs/cgroup/docker-" ID ".scope/cpu.stat",
+                                    "sys/fs/cgroup/docker-" ID ".scope/memory.current",
+                                    "sys/fs/cgroup/docker-" ID ".scope/memory.stat",
+                                    "sys/fs/cgroup/docker-" ID ".scope/memory.events",
+                                    "sys/fs/cgroup/docker-" ID ".scope/io.stat",
+                                    "sys/fs/cgroup/docker-" ID ".scope/pids.current",
+                                    "var/lib/docker/containers/" ID "/config.v2.json",
+                                    "run/udev/data/b254:0",
+                                    "sys/dev/block/254:0/uevent"};
 
 static struct testtree tree;
 static char proc[300], sys[300];
 
-static void cleanup(void) { testtree_deinit(&tree); }
+static void cleanup(void) {
+    testtree_deinit(&tree);
+}
 
-static void prepare(void)
-{
+static void prepare(void) {
     testtree_init(&tree);
     (void)atexit(cleanup);
     snprintf(proc, sizeof(proc), "%s/proc", tree.dir);
@@ -44,8 +80,7 @@ static void prepare(void)
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!tree.dir[0])
         prepare();
     if (size < 1 || size > 65536)
@@ -56,8 +91,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err err = {0};
     struct clock_manual manual = {1700000000000000000, 1000000000};
     struct clock clock = clock_manual_view(&manual);
-    struct collect_options opt = {
-        .proc = proc, .sys = sys, .root = tree.dir, .clock = &clock, .sink = testsink_view(&sink), .no_threads = true};
+    struct collect_options opt = {.proc = proc,
+                                  .sys = sys,
+                                  .root = tree.dir,
+                                  .clock = &clock,
+                                  .sink = testsink_view(&sink),
+                                  .no_threads = true};
     testtree_put(&tree, "text0", text);
     testtree_put(&tree, "text1", str_sub(text, 0, cut));
     struct collect *c = collect_new(&opt, &err);

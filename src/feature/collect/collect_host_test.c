@@ -1,7 +1,8 @@
-/* Against the machine that runs the test: whatever it is, the basics must be there and be plausible. */
+/* Against the machine that runs the test: whatever it is, the basics must be there and be
+ * plausible. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -13,24 +14,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void meta(void *self, const struct metric_meta *m)
-{
+static void meta(void *self, const struct metric_meta *m) {
     assert_true(m->metric.n > 0);
     assert_true(m->help.n > 0);
     assert_int_not_equal(m->type, METRIC_UNKNOWN + 100);
     (*(size_t *)self)++;
 }
 
-static void first_screen(void **state)
-{
+static void first_screen(void **state) {
     (void)state;
     struct testsink sink = {0};
     struct err err = {0};
     size_t metas = 0;
     struct clock_manual manual = {clock_system()->wall(clock_system()->self).ns, 1000000000};
     struct clock clock = clock_manual_view(&manual);
-    struct collect_options opt = {
-        .clock = &clock, .sink = testsink_view(&sink), .meta = meta, .meta_self = &metas, .no_threads = true};
+    struct collect_options opt = {.clock = &clock,
+                                  .sink = testsink_view(&sink),
+                                  .meta = meta,
+                                  .meta_self = &metas,
+                                  .no_threads = true};
     struct collect *c = collect_new(&opt, &err);
     assert_non_null(c);
     for (int i = 0; i < 3; i++) {
@@ -64,8 +66,7 @@ static void first_screen(void **state)
     testsink_deinit(&sink);
 }
 
-static void threads_run_and_stop(void **state)
-{
+static void threads_run_and_stop(void **state) {
     (void)state;
     struct testsink sink = {0};
     struct err err = {0};
@@ -75,15 +76,16 @@ static void threads_run_and_stop(void **state)
     struct arena a = ARENA_INIT;
     struct overview o;
     assert_true(collect_overview(c, &a, &o));
-    assert_true(o.memory.total_bytes > 0); /* the first reading is made before collect_new returns */
+    assert_true(o.memory.total_bytes >
+                0); /* the first reading is made before collect_new returns */
     arena_deinit(&a);
     collect_free(c);
     assert_true(sink.batches >= 1);
     testsink_deinit(&sink);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(first_screen), cmocka_unit_test(threads_run_and_stop)};
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(first_screen),
+                                       cmocka_unit_test(threads_run_and_stop)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* The files that the collectors read, with any content: the first byte chooses which, the rest is its text. Every
- * row that reaches the sink must be valid (testsink counts refusals; here a refusal is a find). */
+/* The files that the collectors read, with any content: the first byte chooses which, the rest is
+ * its text. Every row that reaches the sink must be valid (testsink counts refusals; here a refusal
+ * is a find). */
 #include "feature/collect/collect_testlib.h"
 
 #include <stdio.h>
@@ -8,10 +9,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const files[] = {
-    "proc/stat",         "proc/meminfo",     "proc/vmstat",           "proc/pressure/io",   "proc/diskstats",
-    "proc/net/dev",      "proc/net/netstat", "proc/net/snmp6",        "proc/net/sockstat",  "proc/net/softnet_stat",
-    "proc/1/mountinfo",  "proc/7/stat",      "proc/net/tcp",          "proc/net/tcp6",      "proc/swaps",
-    "etc/os-release",    "proc/loadavg",     "proc/self/cgroup",      "proc/7/io",          "proc/net/stat/nf_conntrack",
+    "proc/stat",          "proc/meminfo",          "proc/vmstat",      "proc/pressure/io",
+    "proc/diskstats",     "proc/net/dev",          "proc/net/netstat", "proc/net/snmp6",
+    "proc/net/sockstat",  "proc/net/softnet_stat", "proc/1/mountinfo", "proc/7/stat",
+    "proc/net/tcp",       "proc/net/tcp6",         "proc/swaps",       "etc/os-release",
+    "proc/loadavg",       "proc/self/cgroup",      "proc/7/io",        "proc/net/stat/nf_conntrack",
     "proc/sys/fs/file-nr"};
 #define N_FILES (sizeof(files) / sizeof(files[0]))
 
@@ -23,8 +25,7 @@ static struct {
     bool ready;
 } w;
 
-static void setup(void)
-{
+static void setup(void) {
     testtree_init(&w.tree);
     w.manual = (struct clock_manual){1700000000000000000, 1000000000};
     w.clock = clock_manual_view(&w.manual);
@@ -35,8 +36,7 @@ static void setup(void)
     w.ready = true;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 1 || size > 16384)
         return 0;
     if (!w.ready)

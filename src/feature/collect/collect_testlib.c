@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static bool sink_put(void *self, const struct batch *b, struct write_result *out, struct err *err)
-{
+static bool sink_put(void *self, const struct batch *b, struct write_result *out, struct err *err) {
     struct testsink *s = self;
     if (s->fail)
         return err_set(err, ERR_UNAVAILABLE, "test: the disk is full");
@@ -33,7 +32,7 @@ static bool sink_put(void *self, const struct batch *b, struct write_result *out
             assert(ok);
         }
         assert(!b->refs || b->refs[i] == 0 || b->refs[i] == p->ref); /* refs follow their series */
-        assert(p->samples == 0 || b->rows[i].ts_ms > p->ts_ms);      /* no series twice in a batch */
+        assert(p->samples == 0 || b->rows[i].ts_ms > p->ts_ms); /* no series twice in a batch */
         if (b->refs)
             b->refs[i] = p->ref;
         p->ts_ms = b->rows[i].ts_ms;
@@ -49,37 +48,34 @@ static bool sink_put(void *self, const struct batch *b, struct write_result *out
 
 static const struct sink_ops ops = {sink_put};
 
-struct sink testsink_view(struct testsink *s) { return (struct sink){&ops, s}; }
+struct sink testsink_view(struct testsink *s) {
+    return (struct sink){&ops, s};
+}
 
-void testsink_deinit(struct testsink *s)
-{
+void testsink_deinit(struct testsink *s) {
     for (struct map_entry *e = map_next(&s->series, NULL); e; e = map_next(&s->series, e))
         free(e->value);
     map_deinit(&s->series);
 }
 
-const struct testpoint *testsink_get(const struct testsink *s, const char *series)
-{
+const struct testpoint *testsink_get(const struct testsink *s, const char *series) {
     return map_get(&s->series, str_from(series));
 }
 
-void testtree_init(struct testtree *t)
-{
+void testtree_init(struct testtree *t) {
     const char *tmp = getenv("TMPDIR");
     snprintf(t->dir, sizeof(t->dir), "%s/hinomi-collect-XXXXXX", tmp ? tmp : "/tmp");
     char *made = mkdtemp(t->dir);
     assert(made);
 }
 
-void testtree_deinit(struct testtree *t)
-{
+void testtree_deinit(struct testtree *t) {
     struct err err = {0};
     bool ok = file_remove_tree(t->dir, &err);
     assert(ok);
 }
 
-static void full_path(const struct testtree *t, const char *path, char *out, size_t cap)
-{
+static void full_path(const struct testtree *t, const char *path, char *out, size_t cap) {
     int n = snprintf(out, cap, "%s/%s", t->dir, path);
     assert(n > 0 && (size_t)n < cap);
     char *slash = strrchr(out, '/');
@@ -90,8 +86,7 @@ static void full_path(const struct testtree *t, const char *path, char *out, siz
     *slash = '/';
 }
 
-void testtree_put(struct testtree *t, const char *path, struct str content)
-{
+void testtree_put(struct testtree *t, const char *path, struct str content) {
     char full[1024];
     full_path(t, path, full, sizeof(full));
     int fd = open(full, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -101,15 +96,13 @@ void testtree_put(struct testtree *t, const char *path, struct str content)
     close(fd);
 }
 
-void testtree_del(struct testtree *t, const char *path)
-{
+void testtree_del(struct testtree *t, const char *path) {
     char full[1024];
     full_path(t, path, full, sizeof(full));
     (void)unlink(full);
 }
 
-void testtree_link(struct testtree *t, const char *path, const char *target)
-{
+void testtree_link(struct testtree *t, const char *path, const char *target) {
     char full[1024];
     full_path(t, path, full, sizeof(full));
     (void)unlink(full);

@@ -6,7 +6,7 @@
 #include "feature/collect/collect.h"
 
 struct testsink {
-    struct map series; /* "name{labels}" -> struct testpoint */
+    struct map series;             /* "name{labels}" -> struct testpoint */
     size_t batches, rows, refused; /* refused: rows whose labels are not valid */
     bool fail;
     uint64_t next_ref;

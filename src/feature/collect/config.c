@@ -25,20 +25,24 @@ static const struct conf_option options[] = {
     {.name = "filesystem_mounts_exclude",
      .type = CONF_REGEX,
      .offset = offsetof(struct collect_config, filesystem_mounts_exclude),
-     .help = "Mount points to leave out (anchored regular expression); the default is node_exporter's.",
+     .help =
+         "Mount points to leave out (anchored regular expression); the default is node_exporter's.",
      .help_ja = "除外するマウントポイント（全体一致の正規表現）。既定は node_exporter と同じ。",
      .reload_ignored = true},
     {.name = "filesystem_types_exclude",
      .type = CONF_REGEX,
      .offset = offsetof(struct collect_config, filesystem_types_exclude),
-     .help = "File system types to leave out (anchored regular expression); the default is node_exporter's.",
+     .help = "File system types to leave out (anchored regular expression); the default is "
+             "node_exporter's.",
      .help_ja = "除外するファイルシステム種別（全体一致の正規表現）。既定は node_exporter と同じ。",
      .reload_ignored = true},
     {.name = "disk_devices_exclude",
      .type = CONF_REGEX,
      .offset = offsetof(struct collect_config, disk_devices_exclude),
-     .help = "Disks to leave out (anchored regular expression); the default leaves out partitions, loop and RAM disks.",
-     .help_ja = "除外するディスク（全体一致の正規表現）。既定ではパーティション、loop、RAM ディスクを除く。",
+     .help = "Disks to leave out (anchored regular expression); the default leaves out partitions, "
+             "loop and RAM disks.",
+     .help_ja = "除外するディスク（全体一致の正規表現）。既定ではパーティション、loop、RAM "
+                "ディスクを除く。",
      .reload_ignored = true},
     {.name = "net_devices_exclude",
      .type = CONF_REGEX,
@@ -49,14 +53,17 @@ static const struct conf_option options[] = {
     {.name = "probe_disabled",
      .type = CONF_BOOL,
      .offset = offsetof(struct collect_config, probe_disabled),
-     .help = "Do not ask listeners on this host whether they have a /metrics page or a certificate.",
+     .help =
+         "Do not ask listeners on this host whether they have a /metrics page or a certificate.",
      .help_ja = "このホストの待ち受けに /metrics や証明書の有無を尋ねない。",
      .reload_ignored = true},
     {.name = "tls_skip_ports",
      .type = CONF_STRS,
      .offset = offsetof(struct collect_config, tls_skip_ports),
-     .help = "Ports at which no TLS handshake is attempted, besides those of well-known protocols without TLS.",
-     .help_ja = "TLS ハンドシェイクを試みないポート（TLS を使わない既知のプロトコルは元から除外）。",
+     .help = "Ports at which no TLS handshake is attempted, besides those of well-known protocols "
+             "without TLS.",
+     .help_ja =
+         "TLS ハンドシェイクを試みないポート（TLS を使わない既知のプロトコルは元から除外）。",
      .reload_ignored = true},
 };
 

@@ -16,19 +16,20 @@ struct diskinfo {
 };
 
 enum { L_DEVICE, L_MAJOR, L_MINOR, L_MODEL, L_PATH, L_REVISION, L_SERIAL, L_WWN, L_COUNT };
-static const char *const labels[L_COUNT] = {"device", "major", "minor", "model", "path", "revision", "serial", "wwn"};
-static const struct emit_metric metrics[] = {{"node_disk_info", METRIC_GAUGE, "Info of /sys/block/<block_device>."}};
+static const char *const labels[L_COUNT] = {"device", "major",    "minor",  "model",
+                                            "path",   "revision", "serial", "wwn"};
+static const struct emit_metric metrics[] = {
+    {"node_disk_info", METRIC_GAUGE, "Info of /sys/block/<block_device>."}};
 static const struct emit_group group = {labels, L_COUNT, metrics, 1, DEVICES_MAX};
 /* lines of the udev file; what stands further down wins */
 static const struct {
     const char *line;
     size_t label;
-} properties[] = {{"E:ID_MODEL=", L_MODEL},          {"E:ID_PATH=", L_PATH},
-                  {"E:ID_REVISION=", L_REVISION},    {"E:ID_SERIAL_SHORT=", L_SERIAL},
+} properties[] = {{"E:ID_MODEL=", L_MODEL},           {"E:ID_PATH=", L_PATH},
+                  {"E:ID_REVISION=", L_REVISION},     {"E:ID_SERIAL_SHORT=", L_SERIAL},
                   {"E:SCSI_IDENT_SERIAL=", L_SERIAL}, {"E:ID_WWN=", L_WWN}};
 
-static bool init(void *self, struct collect_env *env, struct err *err)
-{
+static bool init(void *self, struct collect_env *env, struct err *err) {
     struct diskinfo *d = self;
     struct str pattern = env->config->disk_devices_exclude;
     if (pattern.n == 0)
@@ -38,14 +39,14 @@ static bool init(void *self, struct collect_env *env, struct err *err)
     return d->exclude && procfile_init(&d->file, env->proc, "diskstats", err);
 }
 
-static void read_udev(struct diskinfo *d, const struct collect_env *env, struct str *values)
-{
+static void read_udev(struct diskinfo *d, const struct collect_env *env, struct str *values) {
     char path[64];
     struct str text, line;
     uint64_t major, minor;
     if (!str_to_u64(values[L_MAJOR], &major) || !str_to_u64(values[L_MINOR], &minor))
         return;
-    snprintf(path, sizeof(path), "run/udev/data/b%llu:%llu", (unsigned long long)major, (unsigned long long)minor);
+    snprintf(path, sizeof(path), "run/udev/data/b%llu:%llu", (unsigned long long)major,
+             (unsigned long long)minor);
     if (!procfile_slurp(env->root, path, UDEV_BYTES_MAX, &d->udev, &text))
         return;
     while (scan_line(&text, &line))
@@ -56,8 +57,7 @@ static void read_udev(struct diskinfo *d, const struct collect_env *env, struct 
         }
 }
 
-static bool collect(void *self, struct collect_env *env, struct err *err)
-{
+static bool collect(void *self, struct collect_env *env, struct err *err) {
     struct diskinfo *d = self;
     struct str text, line;
     bool absent;
@@ -74,8 +74,7 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void deinit(void *self)
-{
+static void deinit(void *self) {
     struct diskinfo *d = self;
     procfile_deinit(&d->file);
     regex_free(d->exclude);

@@ -2,22 +2,19 @@
 
 #include <stdlib.h>
 
-void emit_batch_init(struct emit_batch *b, struct str job, struct str instance)
-{
+void emit_batch_init(struct emit_batch *b, struct str job, struct str instance) {
     *b = (struct emit_batch){0};
     b->job = (struct label){STR("job"), job};
     b->instance = (struct label){STR("instance"), instance};
 }
 
-static void free_dead(struct emit_batch *b)
-{
+static void free_dead(struct emit_batch *b) {
     for (size_t i = 0; i < b->n_dead; i++)
         free(b->dead[i]);
     b->n_dead = 0;
 }
 
-void emit_batch_deinit(struct emit_batch *b)
-{
+void emit_batch_deinit(struct emit_batch *b) {
     free_dead(b);
     free(b->rows);
     free(b->refs);
@@ -27,16 +24,14 @@ void emit_batch_deinit(struct emit_batch *b)
     *b = (struct emit_batch){0};
 }
 
-void emit_batch_reset(struct emit_batch *b, int64_t ts_ms)
-{
+void emit_batch_reset(struct emit_batch *b, int64_t ts_ms) {
     free_dead(b);
     b->n = 0;
     b->ts_ms = ts_ms;
     b->failed = false;
 }
 
-void emit_batch_written(struct emit_batch *b)
-{
+void emit_batch_written(struct emit_batch *b) {
     for (size_t i = 0; i < b->n; i++)
         if (b->back[i])
             b->back[i]->ref = b->refs[i];
@@ -44,8 +39,7 @@ void emit_batch_written(struct emit_batch *b)
     free_dead(b);
 }
 
-static bool batch_grow(struct emit_batch *b)
-{
+static bool batch_grow(struct emit_batch *b) {
     size_t cap = b->cap ? b->cap * 2 : 1024;
     void *rows = realloc(b->rows, cap * sizeof(*b->rows));
     if (rows)
@@ -62,8 +56,8 @@ static bool batch_grow(struct emit_batch *b)
     return true;
 }
 
-static void batch_row(struct emit_batch *b, struct labels ls, double value, uint64_t ref, struct emit_series *back)
-{
+static void batch_row(struct emit_batch *b, struct labels ls, double value, uint64_t ref,
+                      struct emit_series *back) {
     if (b->n == b->cap && !batch_grow(b)) {
         b->failed = true;
         return;
@@ -75,8 +69,7 @@ static void batch_row(struct emit_batch *b, struct labels ls, double value, uint
 }
 
 /* The labels live until the batch with the stale marker has been written. */
-static void bury(struct emit_batch *b, struct labels *ls)
-{
+static void bury(struct emit_batch *b, struct labels *ls) {
     if (b->n_dead == b->cap_dead) {
         size_t cap = b->cap_dead ? b->cap_dead * 2 : 64;
         struct labels **dead = realloc(b->dead, cap * sizeof(struct labels *));
@@ -90,10 +83,11 @@ static void bury(struct emit_batch *b, struct labels *ls)
     b->dead[b->n_dead++] = ls;
 }
 
-void emit_init(struct emit *e, struct emit_batch *b) { *e = (struct emit){.batch = b}; }
+void emit_init(struct emit *e, struct emit_batch *b) {
+    *e = (struct emit){.batch = b};
+}
 
-static void item_free(struct emit_item *it)
-{
+static void item_free(struct emit_item *it) {
     for (size_t i = 0; i < it->n_series; i++)
         free(it->series[i].labels);
     free(it->own);
@@ -101,8 +95,7 @@ static void item_free(struct emit_item *it)
     free(it);
 }
 
-void emit_deinit(struct emit *e)
-{
+void emit_deinit(struct emit *e) {
     struct emit_table *t = e->tables;
     while (t) {
         struct emit_table *next = t->next;
@@ -119,10 +112,12 @@ void emit_deinit(struct emit *e)
     e->tables = NULL;
 }
 
-void emit_begin(struct emit *e) { e->run++; }
+void emit_begin(struct emit *e) {
+    e->run++;
+}
 
-static void make_key(const struct emit_table *t, struct str metric, const struct str *values, struct buf *out)
-{
+static void make_key(const struct emit_table *t, struct str metric, const struct str *values,
+                     struct buf *out) {
     if (metric.n)
         buf_puts(out, metric);
     else
@@ -134,8 +129,7 @@ static void make_key(const struct emit_table *t, struct str metric, const struct
 }
 
 /* Keys are the raw label values, kept in the item so that it can be taken out of the map again. */
-static void item_unlink(struct emit_table *t, struct emit_item *it)
-{
+static void item_unlink(struct emit_table *t, struct emit_item *it) {
     struct buf key = BUF_INIT;
     struct str name = it->own ? str_from(it->own->name) : STR("");
     make_key(t, name, it->values, &key);
@@ -146,8 +140,7 @@ static void item_unlink(struct emit_table *t, struct emit_item *it)
     item_free(it);
 }
 
-void emit_end(struct emit *e)
-{
+void emit_end(struct emit *e) {
     for (struct emit_table *t = e->tables; t; t = t->next) {
         struct emit_item **link = &t->items;
         while (*link) {
@@ -170,16 +163,14 @@ void emit_end(struct emit *e)
     }
 }
 
-uint64_t emit_refused(const struct emit *e)
-{
+uint64_t emit_refused(const struct emit *e) {
     uint64_t n = 0;
     for (const struct emit_table *t = e->tables; t; t = t->next)
         n += t->refused;
     return n;
 }
 
-struct emit_table *emit_table(struct emit *e, const struct emit_group *g)
-{
+struct emit_table *emit_table(struct emit *e, const struct emit_group *g) {
     struct emit_table *t = calloc(1, sizeof(*t));
     if (!t)
         return NULL;
@@ -190,8 +181,7 @@ struct emit_table *emit_table(struct emit *e, const struct emit_group *g)
     return t;
 }
 
-static struct str *values_copy(const struct str *values, size_t n)
-{
+static struct str *values_copy(const struct str *values, size_t n) {
     size_t bytes = n * sizeof(struct str);
     for (size_t i = 0; i < n; i++)
         bytes += str_sub(values[i], 0, EMIT_VALUE_BYTES_MAX).n;
@@ -209,8 +199,7 @@ static struct str *values_copy(const struct str *values, size_t n)
     return out;
 }
 
-static struct emit_item *item_new(struct emit_table *t, const struct str *values, size_t n_series)
-{
+static struct emit_item *item_new(struct emit_table *t, const struct str *values, size_t n_series) {
     struct emit_item *it = calloc(1, sizeof(*it) + n_series * sizeof(it->series[0]));
     if (!it)
         return NULL;
@@ -224,9 +213,8 @@ static struct emit_item *item_new(struct emit_table *t, const struct str *values
     return it;
 }
 
-static struct emit_item *item_find(struct emit_table *t, struct str metric, const struct str *values,
-                                   struct emit_metric *take_own)
-{
+static struct emit_item *item_find(struct emit_table *t, struct str metric,
+                                   const struct str *values, struct emit_metric *take_own) {
     struct buf key = BUF_INIT;
     make_key(t, metric, values, &key);
     struct emit_item *it = NULL;
@@ -254,16 +242,16 @@ static struct emit_item *item_find(struct emit_table *t, struct str metric, cons
     return it;
 }
 
-struct emit_item *emit_item(struct emit_table *t, const struct str *values)
-{
+struct emit_item *emit_item(struct emit_table *t, const struct str *values) {
     return t ? item_find(t, STR(""), values, NULL) : NULL;
 }
 
-struct emit_item *emit_named(struct emit_table *t, struct str metric, enum metric_type type, const char *help)
-{
+struct emit_item *emit_named(struct emit_table *t, struct str metric, enum metric_type type,
+                             const char *help) {
     if (!t || metric.n == 0 || metric.n > EMIT_VALUE_BYTES_MAX)
         return NULL;
-    struct emit_item *it = map_get(&t->by_key, metric); /* the key of an item without labels is its name */
+    struct emit_item *it =
+        map_get(&t->by_key, metric); /* the key of an item without labels is its name */
     if (it)
         return it;
     struct emit_metric *own = malloc(sizeof(*own) + metric.n + 1);
@@ -276,8 +264,7 @@ struct emit_item *emit_named(struct emit_table *t, struct str metric, enum metri
     return item_find(t, metric, NULL, own);
 }
 
-void emit_clean(struct buf *out, struct str s, size_t bytes_max)
-{
+void emit_clean(struct buf *out, struct str s, size_t bytes_max) {
     size_t start = out->n;
     while (s.n && out->n - start < bytes_max) {
         unsigned char c = (unsigned char)s.p[0];
@@ -299,8 +286,7 @@ void emit_clean(struct buf *out, struct str s, size_t bytes_max)
     }
 }
 
-static void tell_meta(struct emit_batch *b, const struct emit_metric *m, bool named)
-{
+static void tell_meta(struct emit_batch *b, const struct emit_metric *m, bool named) {
     if (!b->meta || map_find(&b->known, str_from(m->name)))
         return;
     if (!map_put(&b->known, str_from(m->name), b, NULL))
@@ -312,14 +298,14 @@ static void tell_meta(struct emit_batch *b, const struct emit_metric *m, bool na
         buf_putz(&help, m->name);
         buf_putc(&help, '.');
     }
-    struct metric_meta meta = {.metric = str_from(m->name), .help = buf_view(&help), .unit = STR(""), .type = m->type};
+    struct metric_meta meta = {
+        .metric = str_from(m->name), .help = buf_view(&help), .unit = STR(""), .type = m->type};
     if (buf_ok(&help))
         b->meta(b->meta_self, &meta);
     buf_deinit(&help);
 }
 
-static bool series_make(struct emit_item *it, size_t metric, struct emit_series *s)
-{
+static bool series_make(struct emit_item *it, size_t metric, struct emit_series *s) {
     const struct emit_group *g = it->table->group;
     struct emit_batch *b = it->table->emit->batch;
     const struct emit_metric *m = it->own ? it->own : &g->metrics[metric];
@@ -349,8 +335,7 @@ static bool series_make(struct emit_item *it, size_t metric, struct emit_series 
     return true;
 }
 
-void emit_put(struct emit_item *it, size_t metric, double value)
-{
+void emit_put(struct emit_item *it, size_t metric, double value) {
     if (!it || metric >= it->n_series)
         return;
     struct emit *e = it->table->emit;

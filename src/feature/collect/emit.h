@@ -1,14 +1,14 @@
 /* emit.h - from a value that a collector read to a row of the next batch, without allocation once a
  * series is known.
  *
- * A table is a family of series with the same label names (node_disk_*{device}); an item is one set of
- * label values (device="sda"), a series one metric of it. Collectors look an item up by its label values
- * and put numbers into it. What was put in the last run and not in this one gets a stale marker and goes,
- * so a vanished device never shows its last value as if it were true.
+ * A table is a family of series with the same label names (node_disk_*{device}); an item is one set
+ * of label values (device="sda"), a series one metric of it. Collectors look an item up by its
+ * label values and put numbers into it. What was put in the last run and not in this one gets a
+ * stale marker and goes, so a vanished device never shows its last value as if it were true.
  *
- * Label values come from outside (process names, mount points): they are cut at EMIT_VALUE_BYTES_MAX and
- * bytes that are not UTF-8 become U+FFFD. Tables have a cap of items; what is over it is counted.
- * One thread (the collect loop).
+ * Label values come from outside (process names, mount points): they are cut at
+ * EMIT_VALUE_BYTES_MAX and bytes that are not UTF-8 become U+FFFD. Tables have a cap of items; what
+ * is over it is counted. One thread (the collect loop).
  */
 #ifndef COLLECT_EMIT_H
 #define COLLECT_EMIT_H
@@ -18,7 +18,8 @@
 
 #define EMIT_LABELS_MAX 16
 #define EMIT_METRICS_MAX 64
-#define EMIT_VALUE_BYTES_MAX 512 /* a mount point or a kernel version string; far below the store's limit */
+#define EMIT_VALUE_BYTES_MAX                                                                       \
+    512 /* a mount point or a kernel version string; far below the store's limit */
 #define EMIT_ITEMS_MAX_DEFAULT 1024
 
 struct emit_metric {
@@ -41,8 +42,8 @@ struct emit_series {
 };
 struct emit_item {
     struct emit_table *table;
-    struct emit_metric *own;   /* emit_named: the item's only metric */
-    struct str *values;        /* table->group->n_labels */
+    struct emit_metric *own; /* emit_named: the item's only metric */
+    struct str *values;      /* table->group->n_labels */
     struct emit_item *next;
     uint64_t run;
     size_t n_series;
@@ -68,9 +69,9 @@ struct emit_batch {
     uint64_t *refs;
     struct emit_series **back; /* NULL for a stale marker */
     size_t n, cap;
-    struct labels **dead;      /* freed after the write */
+    struct labels **dead; /* freed after the write */
     size_t n_dead, cap_dead;
-    struct map known;          /* metric names whose metadata was told */
+    struct map known; /* metric names whose metadata was told */
     void (*meta)(void *self, const struct metric_meta *m);
     void *meta_self;
     bool failed; /* memory ran out: rows are missing */
@@ -82,7 +83,8 @@ struct emit { /* one a collector */
     uint64_t run;
 };
 
-void emit_batch_init(struct emit_batch *b, struct str job, struct str instance); /* strings borrowed */
+void emit_batch_init(struct emit_batch *b, struct str job,
+                     struct str instance); /* strings borrowed */
 void emit_batch_deinit(struct emit_batch *b);
 void emit_batch_reset(struct emit_batch *b, int64_t ts_ms);
 /* Copies the refs that the sink filled back to their series and frees what went stale. */
@@ -96,11 +98,13 @@ uint64_t emit_refused(const struct emit *e);
 
 /* Owned by e. NULL: no memory. */
 struct emit_table *emit_table(struct emit *e, const struct emit_group *g);
-/* The item with these label values (n_labels of them); made when new. NULL: over the cap, or no memory. */
+/* The item with these label values (n_labels of them); made when new. NULL: over the cap, or no
+ * memory. */
 struct emit_item *emit_item(struct emit_table *t, const struct str *values);
-/* For metrics whose name comes from the kernel (a field of /proc/meminfo): a table without labels and
- * metrics. help is a static prefix; the metadata says "<help> <name>". */
-struct emit_item *emit_named(struct emit_table *t, struct str metric, enum metric_type type, const char *help);
+/* For metrics whose name comes from the kernel (a field of /proc/meminfo): a table without labels
+ * and metrics. help is a static prefix; the metadata says "<help> <name>". */
+struct emit_item *emit_named(struct emit_table *t, struct str metric, enum metric_type type,
+                             const char *help);
 /* item NULL is ignored. metric: index into the group's metrics; 0 for named ones. */
 void emit_put(struct emit_item *item, size_t metric, double value);
 

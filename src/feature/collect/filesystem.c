@@ -1,5 +1,5 @@
-/* filesystem.c - size and room of each mounted file system, from /proc/1/mountinfo and statvfs(3) (on other
- * threads: fspool.h). Pseudo file systems are left out as node_exporter does. */
+/* filesystem.c - size and room of each mounted file system, from /proc/1/mountinfo and statvfs(3)
+ * (on other threads: fspool.h). Pseudo file systems are left out as node_exporter does. */
 #include "base/regex.h"
 #include "feature/collect/collectors.h"
 #include "feature/collect/fspool.h"
@@ -14,7 +14,8 @@
 static const char default_mounts[] =
     "/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)(|/.*)";
 static const char default_types[] =
-    "autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|iso9660|mqueue|nsfs|overlay|"
+    "autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|iso9660|"
+    "mqueue|nsfs|overlay|"
     "proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|erofs|sysfs|tracefs";
 
 struct mount { /* entry.key: mount point \0 device \0 type */
@@ -38,7 +39,8 @@ enum { M_SIZE, M_FREE, M_AVAIL, M_FILES, M_FILES_FREE, M_READONLY, M_ERROR };
 static const struct emit_metric metrics[] = {
     {"node_filesystem_size_bytes", METRIC_GAUGE, "Filesystem size in bytes."},
     {"node_filesystem_free_bytes", METRIC_GAUGE, "Filesystem free space in bytes."},
-    {"node_filesystem_avail_bytes", METRIC_GAUGE, "Filesystem space available to non-root users in bytes."},
+    {"node_filesystem_avail_bytes", METRIC_GAUGE,
+     "Filesystem space available to non-root users in bytes."},
     {"node_filesystem_files", METRIC_GAUGE, "Filesystem total file nodes."},
     {"node_filesystem_files_free", METRIC_GAUGE, "Filesystem total free file nodes."},
     {"node_filesystem_readonly", METRIC_GAUGE, "Filesystem read-only status."},
@@ -47,10 +49,10 @@ static const struct emit_metric metrics[] = {
 };
 static const struct emit_group group = {labels, 4, metrics, 7, MOUNTS_MAX};
 
-static bool init(void *self, struct collect_env *env, struct err *err)
-{
+static bool init(void *self, struct collect_env *env, struct err *err) {
     struct filesystem *f = self;
-    struct str mounts = env->config->filesystem_mounts_exclude, types = env->config->filesystem_types_exclude;
+    struct str mounts = env->config->filesystem_mounts_exclude,
+               types = env->config->filesystem_types_exclude;
     f->mounts_exclude = regex_new(mounts.n ? mounts : str_from(default_mounts), true, err);
     f->types_exclude = regex_new(types.n ? types : str_from(default_types), true, err);
     f->pool = fspool_new(env->clock, fspool_statvfs);
@@ -61,8 +63,7 @@ static bool init(void *self, struct collect_env *env, struct err *err)
            procfile_init(&f->own_mounts, env->proc, "self/mountinfo", err);
 }
 
-static bool has_option(struct str list, struct str option)
-{
+static bool has_option(struct str list, struct str option) {
     struct str one;
     while (str_next(&list, ',', &one))
         if (str_eq(one, option))
@@ -70,14 +71,12 @@ static bool has_option(struct str list, struct str option)
     return false;
 }
 
-static size_t append(char *key, size_t at, size_t cap, struct str s)
-{
+static size_t append(char *key, size_t at, size_t cap, struct str s) {
     return at + scan_unescape(s, key + at, cap - at);
 }
 
 /* 36 35 98:0 /root /mount rw,noatime shared:1 - ext4 /dev/sda1 rw,errors=continue (proc(5)) */
-static bool see_line(struct filesystem *f, struct str line)
-{
+static bool see_line(struct filesystem *f, struct str line) {
     struct str mountpoint, options, field, fstype, device, super;
     if (!scan_skip(&line, 4) || !scan_field(&line, &mountpoint) || !scan_field(&line, &options))
         return false;
@@ -104,14 +103,15 @@ static bool see_line(struct filesystem *f, struct str line)
     m->read_only = has_option(options, STR("ro")) || has_option(super, STR("ro")) ||
                    has_option(super, STR("emergency_ro"));
     if (!m->decided) {
-        m->excluded = regex_match(f->mounts_exclude, m->mountpoint) || regex_match(f->types_exclude, m->fstype);
+        m->excluded = regex_match(f->mounts_exclude, m->mountpoint) ||
+                      regex_match(f->types_exclude, m->fstype);
         m->decided = true;
     }
     return true;
 }
 
-static struct fspool_result ask(struct filesystem *f, const struct collect_env *env, const struct mount *m)
-{
+static struct fspool_result ask(struct filesystem *f, const struct collect_env *env,
+                                const struct mount *m) {
     char path[PATH_BYTES_MAX * 2];
     size_t root = strlen(env->root);
     if (root + m->mountpoint.n >= sizeof(path))
@@ -121,8 +121,7 @@ static struct fspool_result ask(struct filesystem *f, const struct collect_env *
     return fspool_ask(f->pool, str_make(path, root + m->mountpoint.n));
 }
 
-static void put(struct filesystem *f, struct mount *m, int64_t now_ms)
-{
+static void put(struct filesystem *f, struct mount *m, int64_t now_ms) {
     const struct fspool_result *r = &m->last;
     if (!r->known)
         return;
@@ -145,8 +144,7 @@ static void put(struct filesystem *f, struct mount *m, int64_t now_ms)
     trend_add(&m->used, now_ms, (double)r->size_bytes - (double)r->avail_bytes);
 }
 
-static bool collect(void *self, struct collect_env *env, struct err *err)
-{
+static bool collect(void *self, struct collect_env *env, struct err *err) {
     struct filesystem *f = self;
     struct str text, line;
     bool absent;
@@ -155,7 +153,8 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
     if (absent && !procfile_read(&f->own_mounts, env->buf, &text, &absent, err))
         return false;
     if (absent)
-        return err_set(err, ERR_UNAVAILABLE, "neither %s/1/mountinfo nor %s/self/mountinfo can be read", env->proc,
+        return err_set(err, ERR_UNAVAILABLE,
+                       "neither %s/1/mountinfo nor %s/self/mountinfo can be read", env->proc,
                        env->proc);
     seen_begin(&f->mounts);
     while (scan_line(&text, &line))
@@ -177,8 +176,7 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void fill(const struct mount *m, struct arena *a, struct overview_filesystem *o)
-{
+static void fill(const struct mount *m, struct arena *a, struct overview_filesystem *o) {
     const struct fspool_result *r = &m->last;
     struct buf clean = BUF_INIT;
     emit_clean(&clean, m->mountpoint, EMIT_VALUE_BYTES_MAX);
@@ -189,7 +187,8 @@ static void fill(const struct mount *m, struct arena *a, struct overview_filesys
                                       .inodes_used_ratio = collect_nan(),
                                       .days_to_full = collect_nan(),
                                       .days_reason = DAYS_TOO_LITTLE_HISTORY,
-                                      .read_only = m->read_only || r->read_only ? KNOWN_YES : KNOWN_NO};
+                                      .read_only =
+                                          m->read_only || r->read_only ? KNOWN_YES : KNOWN_NO};
     buf_reset(&clean);
     emit_clean(&clean, m->device, EMIT_VALUE_BYTES_MAX);
     o->device = arena_str(a, buf_view(&clean));
@@ -206,7 +205,8 @@ static void fill(const struct mount *m, struct arena *a, struct overview_filesys
     o->size_bytes = (int64_t)(r->size_bytes & INT64_MAX);
     o->available_bytes = (int64_t)(r->avail_bytes & INT64_MAX);
     /* df's share: of what non-root users may have at all */
-    double used = (double)r->size_bytes - (double)r->free_bytes, reach = used + (double)r->avail_bytes;
+    double used = (double)r->size_bytes - (double)r->free_bytes,
+           reach = used + (double)r->avail_bytes;
     if (reach > 0)
         o->used_ratio = used < 0 ? 0 : used / reach;
     if (r->files > 0 && r->files_free <= r->files)
@@ -220,8 +220,8 @@ static void fill(const struct mount *m, struct arena *a, struct overview_filesys
         o->days_to_full = days;
 }
 
-static void overview(void *self, const struct collect_env *env, struct arena *a, struct overview *out)
-{
+static void overview(void *self, const struct collect_env *env, struct arena *a,
+                     struct overview *out) {
     (void)env;
     struct filesystem *f = self;
     out->filesystems = ARENA_ARRAY(a, struct overview_filesystem, seen_count(&f->mounts) + 1);
@@ -233,15 +233,15 @@ static void overview(void *self, const struct collect_env *env, struct arena *a,
         /* one row a device: of bind mounts the shortest path is the one that people know */
         bool shadowed = false;
         for (struct mount *o = seen_next(&f->mounts, NULL); o; o = seen_next(&f->mounts, o))
-            shadowed = shadowed || (o != m && !o->excluded && m->device.n && m->device.p[0] == '/' &&
-                                    str_eq(o->device, m->device) && o->mountpoint.n < m->mountpoint.n);
+            shadowed =
+                shadowed || (o != m && !o->excluded && m->device.n && m->device.p[0] == '/' &&
+                             str_eq(o->device, m->device) && o->mountpoint.n < m->mountpoint.n);
         if (!shadowed)
             fill(m, a, &out->filesystems[out->n_filesystems++]);
     }
 }
 
-static void deinit(void *self)
-{
+static void deinit(void *self) {
     struct filesystem *f = self;
     fspool_free(f->pool);
     procfile_deinit(&f->init_mounts);

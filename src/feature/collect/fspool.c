@@ -21,12 +21,11 @@ struct fspool {
     struct clock clock;
     int (*stat)(const char *path, struct fspool_result *out);
     struct seen jobs;
-    size_t threads; /* alive */
+    size_t threads;            /* alive */
     bool stopping, owner_gone; /* whoever sees the owner gone and no thread left frees the pool */
 };
 
-int fspool_statvfs(const char *path, struct fspool_result *out)
-{
+int fspool_statvfs(const char *path, struct fspool_result *out) {
     struct statvfs s;
     if (statvfs(path, &s) != 0)
         return errno;
@@ -40,10 +39,11 @@ int fspool_statvfs(const char *path, struct fspool_result *out)
     return 0;
 }
 
-static void job_drop(void *entry) { free(((struct job *)entry)->path); }
+static void job_drop(void *entry) {
+    free(((struct job *)entry)->path);
+}
 
-static void destroy(struct fspool *p)
-{
+static void destroy(struct fspool *p) {
     seen_deinit(&p->jobs);
     cond_deinit(&p->work);
     cond_deinit(&p->done);
@@ -51,16 +51,14 @@ static void destroy(struct fspool *p)
     free(p);
 }
 
-static struct job *next_job(struct fspool *p)
-{
+static struct job *next_job(struct fspool *p) {
     for (struct job *j = seen_next(&p->jobs, NULL); j; j = seen_next(&p->jobs, j))
         if (j->state == JOB_QUEUED)
             return j;
     return NULL;
 }
 
-static void worker(void *arg)
-{
+static void worker(void *arg) {
     struct fspool *p = arg;
     mutex_lock(&p->lock);
     while (!p->stopping) {
@@ -91,8 +89,7 @@ static void worker(void *arg)
         destroy(p);
 }
 
-static void start_worker(struct fspool *p)
-{
+static void start_worker(struct fspool *p) {
     struct thread t = {0};
     if (p->threads >= FSPOOL_THREADS_MAX)
         return;
@@ -103,8 +100,8 @@ static void start_worker(struct fspool *p)
         p->threads--;
 }
 
-struct fspool *fspool_new(const struct clock *clock, int (*stat)(const char *path, struct fspool_result *out))
-{
+struct fspool *fspool_new(const struct clock *clock,
+                          int (*stat)(const char *path, struct fspool_result *out)) {
     struct fspool *p = calloc(1, sizeof(*p));
     if (!p)
         return NULL;
@@ -117,14 +114,14 @@ struct fspool *fspool_new(const struct clock *clock, int (*stat)(const char *pat
     return p;
 }
 
-void fspool_free(struct fspool *p)
-{
+void fspool_free(struct fspool *p) {
     if (!p)
         return;
     mutex_lock(&p->lock);
     p->stopping = true;
     cond_broadcast(&p->work);
-    /* threads that are not stuck end at once; give them a moment so that nothing looks like a leak */
+    /* threads that are not stuck end at once; give them a moment so that nothing looks like a leak
+     */
     for (int i = 0; i < 20; i++) {
         bool running = false;
         for (struct job *j = seen_next(&p->jobs, NULL); j; j = seen_next(&p->jobs, j))
@@ -140,15 +137,13 @@ void fspool_free(struct fspool *p)
         destroy(p);
 }
 
-void fspool_begin(struct fspool *p)
-{
+void fspool_begin(struct fspool *p) {
     mutex_lock(&p->lock);
     seen_begin(&p->jobs);
     mutex_unlock(&p->lock);
 }
 
-static void see_stuck(struct fspool *p, struct job *j)
-{
+static void see_stuck(struct fspool *p, struct job *j) {
     int64_t now = p->clock.mono(p->clock.self).ns;
     if (now - j->since_ns < (int64_t)FSPOOL_STUCK_S * 1000000000)
         return;
@@ -159,8 +154,7 @@ static void see_stuck(struct fspool *p, struct job *j)
     }
 }
 
-struct fspool_result fspool_ask(struct fspool *p, struct str path)
-{
+struct fspool_result fspool_ask(struct fspool *p, struct str path) {
     struct fspool_result r = {0};
     mutex_lock(&p->lock);
     struct job *j = seen_touch(&p->jobs, path, sizeof(*j));
@@ -186,8 +180,7 @@ struct fspool_result fspool_ask(struct fspool *p, struct str path)
     return r;
 }
 
-void fspool_end(struct fspool *p)
-{
+void fspool_end(struct fspool *p) {
     mutex_lock(&p->lock);
     /* a running one stays until its answer: its worker holds the entry */
     for (struct job *j = seen_next(&p->jobs, NULL); j; j = seen_next(&p->jobs, j))
@@ -197,8 +190,7 @@ void fspool_end(struct fspool *p)
     mutex_unlock(&p->lock);
 }
 
-void fspool_settle(struct fspool *p, dur_t at_most)
-{
+void fspool_settle(struct fspool *p, dur_t at_most) {
     mutex_lock(&p->lock);
     for (;;) {
         bool busy = false;

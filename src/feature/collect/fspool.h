@@ -1,6 +1,6 @@
-/* fspool.h - asks file systems for their size without ever making the asker wait: a hung NFS server holds
- * statvfs(2) for ever, so it is called on threads of its own. A mount that has not answered for
- * FSPOOL_STUCK_S is "stuck"; another thread then serves the others, up to FSPOOL_THREADS_MAX.
+/* fspool.h - asks file systems for their size without ever making the asker wait: a hung NFS server
+ * holds statvfs(2) for ever, so it is called on threads of its own. A mount that has not answered
+ * for FSPOOL_STUCK_S is "stuck"; another thread then serves the others, up to FSPOOL_THREADS_MAX.
  *
  * fspool_ask is called by one thread; results come back at a later call. A stuck thread outlives
  * fspool_free by design (it cannot be interrupted) and frees its own memory when the mount answers.
@@ -23,9 +23,11 @@ struct fspool_result {
     bool read_only;
 };
 /* stat: statvfs(3), or a test's double. */
-struct fspool *fspool_new(const struct clock *clock, int (*stat)(const char *path, struct fspool_result *out));
+struct fspool *fspool_new(const struct clock *clock,
+                          int (*stat)(const char *path, struct fspool_result *out));
 void fspool_free(struct fspool *p);
-void fspool_begin(struct fspool *p); /* a round: mounts not asked for until fspool_end are forgotten */
+void fspool_begin(
+    struct fspool *p); /* a round: mounts not asked for until fspool_end are forgotten */
 /* The last answer for path; asks again in the background. */
 struct fspool_result fspool_ask(struct fspool *p, struct str path);
 void fspool_end(struct fspool *p);

@@ -1,5 +1,5 @@
-/* host.c - what machine this is: uname(2), os-release(5), DMI, and whether it is a machine at all or a
- * container, in which case everything that hinomi shows is about the container. */
+/* host.c - what machine this is: uname(2), os-release(5), DMI, and whether it is a machine at all
+ * or a container, in which case everything that hinomi shows is about the container. */
 #include "feature/collect/collectors.h"
 
 #include <ctype.h>
@@ -24,25 +24,34 @@ struct host {
     char kind[32];
 };
 
-static const char *const uname_labels[] = {"sysname", "release", "version", "machine", "nodename", "domainname"};
+static const char *const uname_labels[] = {"sysname", "release",  "version",
+                                           "machine", "nodename", "domainname"};
 static const struct emit_metric uname_metrics[] = {
-    {"node_uname_info", METRIC_GAUGE, "Labeled system information as provided by the uname system call."}};
+    {"node_uname_info", METRIC_GAUGE,
+     "Labeled system information as provided by the uname system call."}};
 static const struct emit_group uname_group = {uname_labels, 6, uname_metrics, 1, 2};
-static const char *const os_labels[OS_FIELDS] = {"build_id",      "id",         "id_like",    "image_id",
-                                                 "image_version", "name",       "pretty_name", "support_end",
-                                                 "variant",       "variant_id", "version",    "version_codename",
-                                                 "version_id"};
-enum { OS_ID = 1, OS_ID_LIKE = 2, OS_NAME = 5, OS_PRETTY = 6, OS_SUPPORT_END = 7, OS_VERSION_ID = 12 };
+static const char *const os_labels[OS_FIELDS] = {
+    "build_id",    "id",          "id_like", "image_id",   "image_version", "name",
+    "pretty_name", "support_end", "variant", "variant_id", "version",       "version_codename",
+    "version_id"};
+enum {
+    OS_ID = 1,
+    OS_ID_LIKE = 2,
+    OS_NAME = 5,
+    OS_PRETTY = 6,
+    OS_SUPPORT_END = 7,
+    OS_VERSION_ID = 12
+};
 static const struct emit_metric os_metrics[] = {
-    {"node_os_info", METRIC_GAUGE, "The fields of os-release(5) as labels; the value is always 1."}};
+    {"node_os_info", METRIC_GAUGE,
+     "The fields of os-release(5) as labels; the value is always 1."}};
 static const struct emit_group os_group = {os_labels, OS_FIELDS, os_metrics, 1, 2};
 static const char *const version_labels[] = {"id", "id_like", "name"};
 static const struct emit_metric version_metrics[] = {
     {"node_os_version", METRIC_GAUGE, "Metric containing the major.minor part of the OS version."}};
 static const struct emit_group version_group = {version_labels, 3, version_metrics, 1, 2};
 
-static bool link_is(const char *proc, const char *name, const char *expected, bool *out_known)
-{
+static bool link_is(const char *proc, const char *name, const char *expected, bool *out_known) {
     char path[PATH_MAX], target[64];
     int n = snprintf(path, sizeof(path), "%s/%s", proc, name);
     if (n < 0 || (size_t)n >= sizeof(path))
@@ -52,53 +61,57 @@ static bool link_is(const char *proc, const char *name, const char *expected, bo
     return len > 0 && str_eq(str_make(target, (size_t)len), str_from(expected));
 }
 
-static bool exists(const char *root, const char *name)
-{
+static bool exists(const char *root, const char *name) {
     char path[PATH_MAX];
     int n = snprintf(path, sizeof(path), "%s/%s", root, name);
     return n > 0 && (size_t)n < sizeof(path) && access(path, F_OK) == 0;
 }
 
 /* The kind that a cgroup path betrays. */
-static const char *kind_of_cgroup(struct str path)
-{
+static const char *kind_of_cgroup(struct str path) {
     static const struct {
         const char *part, *kind;
-    } marks[] = {{"kubepods", "kubernetes"}, {"/docker/", "docker"},     {"docker-", "docker"},
-                 {"libpod-", "podman"},      {"cri-containerd", "containerd"}, {"/lxc/", "lxc"},
-                 {"lxc.payload", "lxc"},     {"machine.slice/machine-", "systemd-nspawn"}};
+    } marks[] = {{"kubepods", "kubernetes"},
+                 {"/docker/", "docker"},
+                 {"docker-", "docker"},
+                 {"libpod-", "podman"},
+                 {"cri-containerd", "containerd"},
+                 {"/lxc/", "lxc"},
+                 {"lxc.payload", "lxc"},
+                 {"machine.slice/machine-", "systemd-nspawn"}};
     for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
         if (str_find(path, str_from(marks[i].part)) != SIZE_MAX)
             return marks[i].kind;
     return NULL;
 }
 
-static void set_kind(struct host *h, struct str kind)
-{
+static void set_kind(struct host *h, struct str kind) {
     size_t n = kind.n < sizeof(h->kind) - 1 ? kind.n : sizeof(h->kind) - 1;
     for (size_t i = 0; i < n; i++)
         h->kind[i] = isgraph((unsigned char)kind.p[i]) ? kind.p[i] : '?';
     h->kind[n] = '\0';
 }
 
-/* A file such as /.dockerenv alone proves nothing: images of virtual machines are made from container
- * images and keep it. It names the kind once a namespace or a cgroup shows that there is a container. */
-static void detect_container(struct host *h, const struct collect_env *env)
-{
+/* A file such as /.dockerenv alone proves nothing: images of virtual machines are made from
+ * container images and keep it. It names the kind once a namespace or a cgroup shows that there is
+ * a container. */
+static void detect_container(struct host *h, const struct collect_env *env) {
     struct str text;
     const char *kind = NULL;
     bool pid_known = false, cgroup_known = false;
     bool pid_init = link_is(env->proc, "self/ns/pid", INIT_PID_NS, &pid_known);
     bool cgroup_init = link_is(env->proc, "self/ns/cgroup", INIT_CGROUP_NS, &cgroup_known);
     bool inside = (pid_known && !pid_init) || (cgroup_known && !cgroup_init);
-    if (procfile_slurp(env->proc, "self/cgroup", 16384, &h->scratch, &text) && (kind = kind_of_cgroup(text)))
+    if (procfile_slurp(env->proc, "self/cgroup", 16384, &h->scratch, &text) &&
+        (kind = kind_of_cgroup(text)))
         inside = true;
     if (env->real_host && getenv("KUBERNETES_SERVICE_HOST")) {
         inside = true;
         kind = "kubernetes";
     }
     struct buf named = BUF_INIT;
-    if (procfile_slurp(env->root, "run/systemd/container", 64, &h->scratch, &text) && str_trim(text).n) {
+    if (procfile_slurp(env->root, "run/systemd/container", 64, &h->scratch, &text) &&
+        str_trim(text).n) {
         inside = true;
         buf_puts(&named, str_trim(text));
     }
@@ -112,8 +125,7 @@ static void detect_container(struct host *h, const struct collect_env *env)
     h->in_container = inside ? KNOWN_YES : pid_known ? KNOWN_NO : KNOWN_UNKNOWN;
 }
 
-static bool init(void *self, struct collect_env *env, struct err *err)
-{
+static bool init(void *self, struct collect_env *env, struct err *err) {
     (void)err;
     struct host *h = self;
     h->uname = emit_table(env->emit, &uname_group);
@@ -123,8 +135,7 @@ static bool init(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void copy(char *out, size_t cap, struct str s)
-{
+static void copy(char *out, size_t cap, struct str s) {
     struct buf clean = BUF_INIT;
     emit_clean(&clean, s, cap - 1);
     if (buf_ok(&clean) && clean.p)
@@ -132,8 +143,7 @@ static void copy(char *out, size_t cap, struct str s)
     buf_deinit(&clean);
 }
 
-static void put_uname(struct host *h, struct collect_env *env)
-{
+static void put_uname(struct host *h, struct collect_env *env) {
     struct utsname u;
     struct str values[6] = {{NULL, 0}};
     struct buf release = BUF_INIT;
@@ -159,8 +169,7 @@ static void put_uname(struct host *h, struct collect_env *env)
 }
 
 /* os-release(5): NAME=value, NAME="value with \" escapes", NAME='value'. */
-static size_t unquote(struct str v, char *out, size_t cap)
-{
+static size_t unquote(struct str v, char *out, size_t cap) {
     char quote = v.n >= 2 && (v.p[0] == '"' || v.p[0] == '\'') ? v.p[0] : '\0';
     size_t n = 0;
     for (size_t i = quote ? 1 : 0; i < v.n && n < cap; i++) {
@@ -173,8 +182,7 @@ static size_t unquote(struct str v, char *out, size_t cap)
     return n;
 }
 
-static void put_os(struct host *h, struct collect_env *env)
-{
+static void put_os(struct host *h, struct collect_env *env) {
     struct str text, line, key;
     if (!procfile_slurp(env->root, "etc/os-release", 65536, env->buf, &text) &&
         !procfile_slurp(env->root, "usr/lib/os-release", 65536, env->buf, &text))
@@ -195,7 +203,8 @@ static void put_os(struct host *h, struct collect_env *env)
     copy(env->host->os, sizeof(env->host->os), pretty);
     struct str version = values[OS_VERSION_ID];
     size_t n = 0, dots = 0;
-    while (n < version.n && (isdigit((unsigned char)version.p[n]) || (version.p[n] == '.' && dots++ == 0)))
+    while (n < version.n &&
+           (isdigit((unsigned char)version.p[n]) || (version.p[n] == '.' && dots++ == 0)))
         n++;
     double v;
     if (n && str_to_f64(str_sub(version, 0, n), &v)) {
@@ -204,8 +213,7 @@ static void put_os(struct host *h, struct collect_env *env)
     }
 }
 
-static bool collect(void *self, struct collect_env *env, struct err *err)
-{
+static bool collect(void *self, struct collect_env *env, struct err *err) {
     (void)err;
     struct host *h = self;
     put_uname(h, env);
@@ -213,8 +221,8 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void overview(void *self, const struct collect_env *env, struct arena *a, struct overview *out)
-{
+static void overview(void *self, const struct collect_env *env, struct arena *a,
+                     struct overview *out) {
     (void)env;
     struct host *h = self;
     out->host.in_container = h->in_container;
@@ -222,13 +230,16 @@ static void overview(void *self, const struct collect_env *env, struct arena *a,
         out->host.container_kind = arena_str(a, str_from(h->kind));
 }
 
-static void deinit(void *self) { buf_deinit(&((struct host *)self)->scratch); }
+static void deinit(void *self) {
+    buf_deinit(&((struct host *)self)->scratch);
+}
 
-const struct collector host_collector = {.name = "host",
-                                         .help = "Kernel, distribution, and whether this is a container",
-                                         .every = EVERY_15_S,
-                                         .size = sizeof(struct host),
-                                         .init = init,
-                                         .collect = collect,
-                                         .overview = overview,
-                                         .deinit = deinit};
+const struct collector host_collector = {
+    .name = "host",
+    .help = "Kernel, distribution, and whether this is a container",
+    .every = EVERY_15_S,
+    .size = sizeof(struct host),
+    .init = init,
+    .collect = collect,
+    .overview = overview,
+    .deinit = deinit};

@@ -1,7 +1,18 @@
-/* kernel.c - single numbers under /proc/sys and friends: file handles, entropy, connection tracking. */
+/* kernel.c - single numbers under /proc/sys and friends: file handles, entropy, connection
+ * tracking. */
 #include "feature/collect/collectors.h"
 
-enum { F_FILE_NR, F_ENTROPY, F_POOL, F_CT_COUNT, F_CT_MAX, F_CT_STAT, F_THREADS_MAX, F_PID_MAX, F_COUNT };
+enum {
+    F_FILE_NR,
+    F_ENTROPY,
+    F_POOL,
+    F_CT_COUNT,
+    F_CT_MAX,
+    F_CT_STAT,
+    F_THREADS_MAX,
+    F_PID_MAX,
+    F_COUNT
+};
 enum {
     M_FD_ALLOCATED,
     M_FD_MAXIMUM,
@@ -42,16 +53,20 @@ static const struct emit_metric metrics[] = {
     {"node_nf_conntrack_entries", METRIC_GAUGE,
      "Number of currently allocated flow entries for connection tracking."},
     {"node_nf_conntrack_entries_limit", METRIC_GAUGE, "Maximum size of connection tracking table."},
-    {"node_nf_conntrack_stat_found", METRIC_GAUGE, "Number of searched entries which were successful."},
-    {"node_nf_conntrack_stat_invalid", METRIC_GAUGE, "Number of packets seen which can not be tracked."},
+    {"node_nf_conntrack_stat_found", METRIC_GAUGE,
+     "Number of searched entries which were successful."},
+    {"node_nf_conntrack_stat_invalid", METRIC_GAUGE,
+     "Number of packets seen which can not be tracked."},
     {"node_nf_conntrack_stat_ignore", METRIC_GAUGE,
      "Number of packets seen which are already connected to a conntrack entry."},
     {"node_nf_conntrack_stat_insert", METRIC_GAUGE, "Number of entries inserted into the list."},
     {"node_nf_conntrack_stat_insert_failed", METRIC_GAUGE,
      "Number of entries for which list insertion was attempted but failed."},
-    {"node_nf_conntrack_stat_drop", METRIC_GAUGE, "Number of packets dropped due to conntrack failure."},
+    {"node_nf_conntrack_stat_drop", METRIC_GAUGE,
+     "Number of packets dropped due to conntrack failure."},
     {"node_nf_conntrack_stat_early_drop", METRIC_GAUGE,
-     "Number of dropped conntrack entries to make room for new ones, if maximum table size was reached."},
+     "Number of dropped conntrack entries to make room for new ones, if maximum table size was "
+     "reached."},
     {"node_nf_conntrack_stat_search_restart", METRIC_GAUGE,
      "Number of conntrack table lookups which had to be restarted due to hashtable resizes."},
     {"node_processes_max_threads", METRIC_GAUGE, "Limit of threads in the system"},
@@ -72,8 +87,7 @@ static const struct {
 #define COLUMNS_MAX 32
 static const struct emit_group group = {NULL, 0, metrics, sizeof(metrics) / sizeof(metrics[0]), 1};
 
-static bool init(void *self, struct collect_env *env, struct err *err)
-{
+static bool init(void *self, struct collect_env *env, struct err *err) {
     struct kernel *k = self;
     k->table = emit_table(env->emit, &group);
     for (size_t i = 0; i < F_COUNT; i++)
@@ -82,8 +96,7 @@ static bool init(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void conntrack_stat(struct emit_item *it, struct str text)
-{
+static void conntrack_stat(struct emit_item *it, struct str text) {
     struct str line, field;
     size_t metric_of[COLUMNS_MAX], n = 0;
     double sum[COLUMNS_MAX] = {0};
@@ -107,11 +120,11 @@ static void conntrack_stat(struct emit_item *it, struct str text)
             emit_put(it, metric_of[i], sum[i]);
 }
 
-static bool collect(void *self, struct collect_env *env, struct err *err)
-{
-    static const size_t one_number[F_COUNT] = {[F_ENTROPY] = M_ENTROPY,         [F_POOL] = M_POOL,
-                                               [F_CT_COUNT] = M_CT_ENTRIES,     [F_CT_MAX] = M_CT_LIMIT,
-                                               [F_THREADS_MAX] = M_THREADS_MAX, [F_PID_MAX] = M_PID_MAX};
+static bool collect(void *self, struct collect_env *env, struct err *err) {
+    static const size_t one_number[F_COUNT] = {
+        [F_ENTROPY] = M_ENTROPY,         [F_POOL] = M_POOL,
+        [F_CT_COUNT] = M_CT_ENTRIES,     [F_CT_MAX] = M_CT_LIMIT,
+        [F_THREADS_MAX] = M_THREADS_MAX, [F_PID_MAX] = M_PID_MAX};
     struct kernel *k = self;
     struct emit_item *it = emit_item(k->table, NULL);
     for (size_t i = 0; i < F_COUNT; i++) {
@@ -126,7 +139,8 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
         if (i == F_CT_STAT) {
             conntrack_stat(it, text);
         } else if (i == F_FILE_NR) {
-            if (scan_field_u64(&text, &a) && scan_field_u64(&text, &b) && scan_field_u64(&text, &c)) {
+            if (scan_field_u64(&text, &a) && scan_field_u64(&text, &b) &&
+                scan_field_u64(&text, &c)) {
                 emit_put(it, M_FD_ALLOCATED, (double)a);
                 emit_put(it, M_FD_MAXIMUM, (double)c);
             }
@@ -137,15 +151,15 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void deinit(void *self)
-{
+static void deinit(void *self) {
     struct kernel *k = self;
     for (size_t i = 0; i < F_COUNT; i++)
         procfile_deinit(&k->file[i]);
 }
 
 const struct collector kernel_collector = {.name = "kernel",
-                                           .help = "File handles, entropy, connection tracking, limits",
+                                           .help =
+                                               "File handles, entropy, connection tracking, limits",
                                            .every = EVERY_5_S,
                                            .size = sizeof(struct kernel),
                                            .init = init,

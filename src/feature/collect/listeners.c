@@ -1,7 +1,8 @@
-/* listeners.c - what listens on this machine, which program it is, what it speaks, and which certificate it
- * shows. A listener that can be reached over loopback is asked once when it appears (GET /metrics, a TLS
- * handshake where that is likely), its certificate again every CERT_EVERY_MS. Never asked: hinomi itself, ports of protocols
- * that would take a stranger's words amiss, and what is bound to other addresses.
+/* listeners.c - what listens on this machine, which program it is, what it speaks, and which
+ * certificate it shows. A listener that can be reached over loopback is asked once when it appears
+ * (GET /metrics, a TLS handshake where that is likely), its certificate again every CERT_EVERY_MS.
+ * Never asked: hinomi itself, ports of protocols that would take a stranger's words amiss, and what
+ * is bound to other addresses.
  */
 #include "feature/collect/collectors.h"
 #include "feature/collect/protoprobe.h"
@@ -21,13 +22,14 @@
 #define PROCESS_BYTES_MAX 64
 #define PROBE_TIMEOUT_MS 2000
 #define PROBE_BODY_BYTES_MAX ((size_t)8 << 20)
-#define PROBE_BUDGET_MS 5000       /* of one round: others wait for the next one */
+#define PROBE_BUDGET_MS 5000 /* of one round: others wait for the next one */
 #define CERT_EVERY_MS ((int64_t)5 * 60 * 1000)
-#define RESOLVE_AGAIN_ROUNDS 20    /* a socket whose process is not visible is looked for again that seldom */
+#define RESOLVE_AGAIN_ROUNDS                                                                       \
+    20 /* a socket whose process is not visible is looked for again that seldom */
 #define DAY_MS 86400000.0
 
 struct listener {
-    struct seen_entry entry; /* key: "tcp 127.0.0.1:80" */
+    struct seen_entry entry;      /* key: "tcp 127.0.0.1:80" */
     struct socket_entry s, other; /* other: one more socket at the same address */
     bool alive, has_other;        /* s was listed in this round; other is set */
     char process[PROCESS_BYTES_MAX];
@@ -61,12 +63,14 @@ struct listeners {
 
 static const char *const labels[] = {"proto", "address", "port", "process", "kind"};
 static const struct emit_metric metrics[] = {
-    {"hinomi_listener_info", METRIC_GAUGE, "A socket that listens, by program and kind; the value is always 1."}};
+    {"hinomi_listener_info", METRIC_GAUGE,
+     "A socket that listens, by program and kind; the value is always 1."}};
 static const struct emit_group group = {labels, 5, metrics, 1, LISTENERS_MAX};
 static const char *const cert_labels[] = {"address", "subject"};
 static const struct emit_metric cert_metrics[] = {
     {"probe_ssl_earliest_cert_expiry", METRIC_GAUGE,
-     "When the first certificate of the chain that a local listener sends ends, in seconds since 1970."}};
+     "When the first certificate of the chain that a local listener sends ends, in seconds since "
+     "1970."}};
 static const struct emit_group cert_group = {cert_labels, 2, cert_metrics, 1, LISTENERS_MAX};
 
 /* By program, then by port. quiet: never spoken to over HTTP. tls: TLS from the first byte. */
@@ -129,8 +133,7 @@ static const struct {
 };
 #define TABLE_N (sizeof(table) / sizeof(table[0]))
 
-static bool init(void *self, struct collect_env *env, struct err *err)
-{
+static bool init(void *self, struct collect_env *env, struct err *err) {
     static const char *const files[] = {"net/tcp", "net/tcp6", "net/udp", "net/udp6"};
     struct listeners *l = self;
     l->table = emit_table(env->emit, &group);
@@ -139,7 +142,8 @@ static bool init(void *self, struct collect_env *env, struct err *err)
     for (size_t i = 0; i < env->config->tls_skip_ports.n && l->n_skip < 64; i++) {
         uint64_t port;
         if (!str_to_u64(env->config->tls_skip_ports.v[i], &port) || port > UINT16_MAX)
-            return err_set(err, ERR_BAD_INPUT, "tls_skip_ports: expected port numbers, found \"%.*s\"",
+            return err_set(err, ERR_BAD_INPUT,
+                           "tls_skip_ports: expected port numbers, found \"%.*s\"",
                            STR_FMT(env->config->tls_skip_ports.v[i]));
         l->skip[l->n_skip++] = (uint16_t)port;
     }
@@ -149,19 +153,19 @@ static bool init(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static bool has_port(const uint16_t *ports, size_t n, uint16_t port)
-{
+static bool has_port(const uint16_t *ports, size_t n, uint16_t port) {
     for (size_t i = 0; i < n; i++)
         if (ports[i] == port)
             return true;
     return false;
 }
 
-static void drop_listener(void *entry) { arena_deinit(&((struct listener *)entry)->cert_arena); }
+static void drop_listener(void *entry) {
+    arena_deinit(&((struct listener *)entry)->cert_arena);
+}
 
 /* The socket behind an address is new: another program, or the same one started again. */
-static void adopt(struct listener *x, const struct collect_env *env, const struct socket_entry *s)
-{
+static void adopt(struct listener *x, const struct collect_env *env, const struct socket_entry *s) {
     x->s = *s;
     x->kind = "unknown";
     x->tls = s->udp ? KNOWN_NO : KNOWN_UNKNOWN;
@@ -171,12 +175,12 @@ static void adopt(struct listener *x, const struct collect_env *env, const struc
     x->metrics = x->probed = x->has_cert = false;
 }
 
-/* Several sockets may share an address (SO_REUSEPORT: one a worker). The one that was there stands for all as
- * long as it lives, or the listener would change at each reading. */
-static void see(struct listeners *l, const struct collect_env *env, const struct socket_entry *s)
-{
+/* Several sockets may share an address (SO_REUSEPORT: one a worker). The one that was there stands
+ * for all as long as it lives, or the listener would change at each reading. */
+static void see(struct listeners *l, const struct collect_env *env, const struct socket_entry *s) {
     char key[128];
-    int n = snprintf(key, sizeof(key), "%s%s %s:%u", s->udp ? "udp" : "tcp", s->v6 ? "6" : "", s->address, s->port);
+    int n = snprintf(key, sizeof(key), "%s%s %s:%u", s->udp ? "udp" : "tcp", s->v6 ? "6" : "",
+                     s->address, s->port);
     struct listener *x = seen_touch(&l->all, str_make(key, n > 0 ? (size_t)n : 0), sizeof(*x));
     if (!x)
         return;
@@ -190,8 +194,7 @@ static void see(struct listeners *l, const struct collect_env *env, const struct
     }
 }
 
-static bool read_sockets(struct listeners *l, const struct collect_env *env, struct err *err)
-{
+static bool read_sockets(struct listeners *l, const struct collect_env *env, struct err *err) {
     seen_begin(&l->all);
     for (struct listener *x = seen_next(&l->all, NULL); x; x = seen_next(&l->all, x))
         x->alive = x->has_other = false;
@@ -213,8 +216,7 @@ static bool read_sockets(struct listeners *l, const struct collect_env *env, str
     return true;
 }
 
-static struct listener *by_inode(struct listeners *l, uint64_t inode)
-{
+static struct listener *by_inode(struct listeners *l, uint64_t inode) {
     for (struct listener *x = seen_next(&l->all, NULL); x; x = seen_next(&l->all, x))
         if (x->s.inode == inode)
             return x;
@@ -222,8 +224,7 @@ static struct listener *by_inode(struct listeners *l, uint64_t inode)
 }
 
 /* The sockets among one process's descriptors. */
-static void scan_process(struct listeners *l, int proc_fd, const char *pid)
-{
+static void scan_process(struct listeners *l, int proc_fd, const char *pid) {
     char path[64], target[64], comm[PROCESS_BYTES_MAX];
     size_t comm_n = 0;
     snprintf(path, sizeof(path), "%s/fd", pid);
@@ -237,7 +238,8 @@ static void scan_process(struct listeners *l, int proc_fd, const char *pid)
     }
     struct dirent *d;
     while ((d = readdir(dir))) {
-        ssize_t n = d->d_name[0] == '.' ? -1 : readlinkat(dirfd(dir), d->d_name, target, sizeof(target));
+        ssize_t n =
+            d->d_name[0] == '.' ? -1 : readlinkat(dirfd(dir), d->d_name, target, sizeof(target));
         uint64_t inode;
         struct str t = str_make(target, n > 0 ? (size_t)n : 0);
         if (!str_starts(t, STR("socket:[")) || !str_to_u64(str_sub(t, 8, t.n - 9), &inode))
@@ -264,8 +266,7 @@ static void scan_process(struct listeners *l, int proc_fd, const char *pid)
     closedir(dir);
 }
 
-static void resolve(struct listeners *l, const struct collect_env *env)
-{
+static void resolve(struct listeners *l, const struct collect_env *env) {
     bool wanted = false;
     for (struct listener *x = seen_next(&l->all, NULL); x; x = seen_next(&l->all, x))
         if (!x->process[0])
@@ -281,8 +282,7 @@ static void resolve(struct listeners *l, const struct collect_env *env)
 }
 
 /* Index in the table, or SIZE_MAX. */
-static size_t classify(const struct listener *x)
-{
+static size_t classify(const struct listener *x) {
     for (size_t i = 0; i < TABLE_N; i++) {
         if (table[i].port && table[i].port != x->s.port)
             continue;
@@ -295,30 +295,30 @@ static size_t classify(const struct listener *x)
     return SIZE_MAX;
 }
 
-static const char *loopback_of(const struct listener *x)
-{
+static const char *loopback_of(const struct listener *x) {
     if (x->s.any)
         return x->s.v6 ? "::1" : "127.0.0.1";
     return x->s.loopback ? x->s.address : NULL;
 }
 
-static bool is_metrics(const struct http_reply *r)
-{
+static bool is_metrics(const struct http_reply *r) {
     struct str type = http_reply_header(r, "content-type"), body = buf_view(&r->body);
     if (r->status != 200)
         return false;
-    if (str_find(type, STR("openmetrics")) != SIZE_MAX || str_find(type, STR("version=0.0.4")) != SIZE_MAX)
+    if (str_find(type, STR("openmetrics")) != SIZE_MAX ||
+        str_find(type, STR("version=0.0.4")) != SIZE_MAX)
         return true;
     return str_starts(type, STR("text/plain")) &&
            (str_starts(body, STR("# HELP ")) || str_starts(body, STR("# TYPE ")));
 }
 
 /* true: it answered HTTP. */
-static bool probe_http(struct listener *x, const struct collect_env *env, const char *address, bool *out_wants_tls)
-{
+static bool probe_http(struct listener *x, const struct collect_env *env, const char *address,
+                       bool *out_wants_tls) {
     char url[128];
     bool six = strchr(address, ':') != NULL;
-    snprintf(url, sizeof(url), "http://%s%s%s:%u/metrics", six ? "[" : "", address, six ? "]" : "", x->s.port);
+    snprintf(url, sizeof(url), "http://%s%s%s:%u/metrics", six ? "[" : "", address, six ? "]" : "",
+             x->s.port);
     struct http_header headers[] = {{STR("Accept"), STR("text/plain;version=0.0.4")}};
     struct http_call call = {.method = "GET",
                              .url = url,
@@ -344,8 +344,7 @@ static bool probe_http(struct listener *x, const struct collect_env *env, const 
     return answered;
 }
 
-static void probe_tls(struct listener *x, const char *address, int64_t now_ms)
-{
+static void probe_tls(struct listener *x, const char *address, int64_t now_ms) {
     struct err err = {0};
     struct tlsprobe_result r;
     x->cert_checked_ms = now_ms;
@@ -361,8 +360,8 @@ static void probe_tls(struct listener *x, const char *address, int64_t now_ms)
     }
 }
 
-static void probe(struct listeners *l, const struct collect_env *env, struct listener *x, int64_t now_ms)
-{
+static void probe(struct listeners *l, const struct collect_env *env, struct listener *x,
+                  int64_t now_ms) {
     size_t row = classify(x);
     if (row != SIZE_MAX)
         x->kind = table[row].kind;
@@ -370,7 +369,8 @@ static void probe(struct listeners *l, const struct collect_env *env, struct lis
     const char *address = loopback_of(x);
     if (x->own)
         x->kind = "hinomi";
-    if (x->s.udp || x->own || !address || !env->real_host || env->config->probe_disabled || !env->http)
+    if (x->s.udp || x->own || !address || !env->real_host || env->config->probe_disabled ||
+        !env->http)
         return;
     bool quiet = row != SIZE_MAX && table[row].quiet, tls = row != SIZE_MAX && table[row].tls;
     bool skip_tls = has_port(l->skip, l->n_skip, x->s.port);
@@ -397,8 +397,7 @@ static void probe(struct listeners *l, const struct collect_env *env, struct lis
     }
 }
 
-static void probe_due(struct listeners *l, const struct collect_env *env)
-{
+static void probe_due(struct listeners *l, const struct collect_env *env) {
     int64_t until = clock_mono_ms(env->clock) + PROBE_BUDGET_MS, now_ms = clock_wall_ms(env->clock);
     for (struct listener *x = seen_next(&l->all, NULL); x; x = seen_next(&l->all, x)) {
         if (*env->stopping || clock_mono_ms(env->clock) > until)
@@ -410,10 +409,11 @@ static void probe_due(struct listeners *l, const struct collect_env *env)
     }
 }
 
-static struct str text_or_null(struct arena *a, const char *z) { return z[0] ? arena_str(a, str_from(z)) : (struct str){NULL, 0}; }
+static struct str text_or_null(struct arena *a, const char *z) {
+    return z[0] ? arena_str(a, str_from(z)) : (struct str){NULL, 0};
+}
 
-static void offer(struct arena *a, const struct listener *x, struct overview_offer *o)
-{
+static void offer(struct arena *a, const struct listener *x, struct overview_offer *o) {
     const char *address = loopback_of(x);
     if (!x->metrics || !address)
         return;
@@ -424,7 +424,8 @@ static void offer(struct arena *a, const struct listener *x, struct overview_off
     const char *name = strcmp(x->kind, "node_exporter") == 0 ? x->kind : x->process;
     for (; name[n] && n < PROCESS_BYTES_MAX; n++) {
         char c = name[n];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '_';
         job[n] = plain ? c : '_';
     }
     job[n] = '\0';
@@ -432,18 +433,19 @@ static void offer(struct arena *a, const struct listener *x, struct overview_off
         snprintf(job, sizeof(job), "port%u", x->s.port);
     o->job = arena_str(a, str_from(job));
     o->url = arena_printf(a, "http://%s%s%s:%u/metrics", l, address, r, x->s.port);
-    o->yaml = arena_printf(a, "- job_name: \"%s\"\n  static_configs:\n    - targets: [\"%s%s%s:%u\"]\n", job, l, address, r,
-                           x->s.port);
+    o->yaml =
+        arena_printf(a, "- job_name: \"%s\"\n  static_configs:\n    - targets: [\"%s%s%s:%u\"]\n",
+                     job, l, address, r, x->s.port);
     o->present = true;
 }
 
-static void show_certificate(struct shown *s, const struct listener *x)
-{
+static void show_certificate(struct shown *s, const struct listener *x) {
     struct arena *a = &s->arena;
     struct overview_certificate *c = &s->certificates[s->n_certificates];
     const struct tlsprobe_result *r = &x->cert;
     bool six = strchr(x->s.address, ':') != NULL;
-    c->address = arena_printf(a, "%s%s%s:%u", six ? "[" : "", loopback_of(x), six ? "]" : "", x->s.port);
+    c->address =
+        arena_printf(a, "%s%s%s:%u", six ? "[" : "", loopback_of(x), six ? "]" : "", x->s.port);
     c->subject = r->subject.n ? arena_str(a, r->subject) : (struct str){NULL, 0};
     c->issuer = r->issuer.n ? arena_str(a, r->issuer) : (struct str){NULL, 0};
     c->not_before_ms = r->not_before_ms;
@@ -454,8 +456,7 @@ static void show_certificate(struct shown *s, const struct listener *x)
     s->earliest_ms[s->n_certificates++] = r->earliest_not_after_ms;
 }
 
-static void shown_free(struct shown *s)
-{
+static void shown_free(struct shown *s) {
     if (!s)
         return;
     arena_deinit(&s->arena);
@@ -463,8 +464,7 @@ static void shown_free(struct shown *s)
 }
 
 /* Publishes what is known now. */
-static void show(struct listeners *l, struct collect_env *env)
-{
+static void show(struct listeners *l, struct collect_env *env) {
     struct shown *s = calloc(1, sizeof(*s));
     if (!s)
         return;
@@ -472,7 +472,8 @@ static void show(struct listeners *l, struct collect_env *env)
     s->listeners = ARENA_ARRAY(&s->arena, struct overview_listener, n + 1);
     s->certificates = ARENA_ARRAY(&s->arena, struct overview_certificate, n + 1);
     s->earliest_ms = ARENA_ARRAY(&s->arena, int64_t, n + 1);
-    for (struct listener *x = seen_next(&l->all, NULL); x && !s->arena.failed; x = seen_next(&l->all, x)) {
+    for (struct listener *x = seen_next(&l->all, NULL); x && !s->arena.failed;
+         x = seen_next(&l->all, x)) {
         struct overview_listener *o = &s->listeners[s->n++];
         o->proto = x->s.udp ? STR("udp") : STR("tcp");
         o->address = arena_str(&s->arena, str_from(x->s.address));
@@ -495,8 +496,7 @@ static void show(struct listeners *l, struct collect_env *env)
     shown_free(old);
 }
 
-static bool gather(void *self, struct collect_env *env, struct err *err)
-{
+static bool gather(void *self, struct collect_env *env, struct err *err) {
     struct listeners *l = self;
     l->all.drop = drop_listener;
     if (!read_sockets(l, env, err))
@@ -508,8 +508,7 @@ static bool gather(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static bool collect(void *self, struct collect_env *env, struct err *err)
-{
+static bool collect(void *self, struct collect_env *env, struct err *err) {
     (void)env;
     (void)err;
     struct listeners *l = self;
@@ -531,10 +530,12 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static struct str again(struct arena *a, struct str s) { return s.p ? arena_str(a, s) : s; }
+static struct str again(struct arena *a, struct str s) {
+    return s.p ? arena_str(a, s) : s;
+}
 
-static void overview(void *self, const struct collect_env *env, struct arena *a, struct overview *out)
-{
+static void overview(void *self, const struct collect_env *env, struct arena *a,
+                     struct overview *out) {
     (void)env;
     const struct shown *s = ((struct listeners *)self)->shown;
     if (!s)
@@ -559,13 +560,13 @@ static void overview(void *self, const struct collect_env *env, struct arena *a,
         for (size_t k = 0; names && k < c.n_names; k++)
             names[k] = again(a, c.names[k]);
         c.names = names;
-        c.days_left = c.not_after_ms == INT64_MIN ? collect_nan() : (double)(c.not_after_ms - out->now_ms) / DAY_MS;
+        c.days_left = c.not_after_ms == INT64_MIN ? collect_nan()
+                                                  : (double)(c.not_after_ms - out->now_ms) / DAY_MS;
         out->certificates[out->n_certificates++] = c;
     }
 }
 
-static void deinit(void *self)
-{
+static void deinit(void *self) {
     struct listeners *l = self;
     for (size_t i = 0; i < 4; i++)
         procfile_deinit(&l->file[i]);
@@ -575,12 +576,13 @@ static void deinit(void *self)
     shown_free(l->shown);
 }
 
-const struct collector listeners_collector = {.name = "listeners",
-                                              .help = "What listens here, what it is, and its certificate",
-                                              .every = EVERY_15_S,
-                                              .size = sizeof(struct listeners),
-                                              .init = init,
-                                              .gather = gather,
-                                              .collect = collect,
-                                              .overview = overview,
-                                              .deinit = deinit};
+const struct collector listeners_collector = {
+    .name = "listeners",
+    .help = "What listens here, what it is, and its certificate",
+    .every = EVERY_15_S,
+    .size = sizeof(struct listeners),
+    .init = init,
+    .gather = gather,
+    .collect = collect,
+    .overview = overview,
+    .deinit = deinit};

@@ -12,15 +12,13 @@ static const struct emit_metric metrics[] = {{"node_load1", METRIC_GAUGE, "1m lo
                                              {"node_load15", METRIC_GAUGE, "15m load average."}};
 static const struct emit_group group = {NULL, 0, metrics, 3, 1};
 
-static bool init(void *self, struct collect_env *env, struct err *err)
-{
+static bool init(void *self, struct collect_env *env, struct err *err) {
     struct loadavg *l = self;
     l->table = emit_table(env->emit, &group);
     return procfile_init(&l->file, env->proc, "loadavg", err);
 }
 
-static bool collect(void *self, struct collect_env *env, struct err *err)
-{
+static bool collect(void *self, struct collect_env *env, struct err *err) {
     struct loadavg *l = self;
     struct str text;
     bool absent;
@@ -37,8 +35,8 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void overview(void *self, const struct collect_env *env, struct arena *a, struct overview *out)
-{
+static void overview(void *self, const struct collect_env *env, struct arena *a,
+                     struct overview *out) {
     (void)env;
     (void)a;
     struct loadavg *l = self;
@@ -47,9 +45,13 @@ static void overview(void *self, const struct collect_env *env, struct arena *a,
     out->cpu.load15 = l->load[2];
 }
 
-static void point(void *self, struct overview_point *p) { p->load1 = ((struct loadavg *)self)->load[0]; }
+static void point(void *self, struct overview_point *p) {
+    p->load1 = ((struct loadavg *)self)->load[0];
+}
 
-static void deinit(void *self) { procfile_deinit(&((struct loadavg *)self)->file); }
+static void deinit(void *self) {
+    procfile_deinit(&((struct loadavg *)self)->file);
+}
 
 const struct collector loadavg_collector = {.name = "loadavg",
                                             .help = "Load averages",

@@ -1,5 +1,6 @@
 /* netclass.c - what the kernel tells of each network interface under /sys/class/net
- * (Documentation/ABI/testing/sysfs-class-net): state, speed, address; under node_exporter's names. */
+ * (Documentation/ABI/testing/sysfs-class-net): state, speed, address; under node_exporter's names.
+ */
 #include "base/regex.h"
 #include "feature/collect/collectors.h"
 
@@ -18,7 +19,8 @@ struct netclass {
     char *path;
 };
 
-#define PROPERTY(name, type) {"node_network_" name, type, "Network device property: " name}
+#define PROPERTY(name, type)                                                                       \
+    { "node_network_" name, type, "Network device property: " name }
 static const struct emit_metric metrics[] = {
     {"node_network_up", METRIC_GAUGE, "Value is 1 if operstate is 'up', 0 otherwise."},
     PROPERTY("address_assign_type", METRIC_GAUGE),
@@ -38,14 +40,28 @@ static const struct emit_metric metrics[] = {
     PROPERTY("speed_bytes", METRIC_GAUGE),
     PROPERTY("transmit_queue_length", METRIC_GAUGE),
     PROPERTY("protocol_type", METRIC_GAUGE),
-    {"node_network_receive_nohandler_total", METRIC_COUNTER, "Network device statistic receive_nohandler."},
+    {"node_network_receive_nohandler_total", METRIC_COUNTER,
+     "Network device statistic receive_nohandler."},
 };
 /* The file of each metric but the first. */
-static const char *const files[] = {"addr_assign_type", "carrier",   "carrier_changes", "carrier_up_count",
-                                    "carrier_down_count", "dev_id",  "dormant",         "flags",
-                                    "ifindex",            "iflink",  "link_mode",       "mtu",
-                                    "name_assign_type",   "netdev_group", "speed",      "tx_queue_len",
-                                    "type",               "statistics/rx_nohandler"};
+static const char *const files[] = {"addr_assign_type",
+                                    "carrier",
+                                    "carrier_changes",
+                                    "carrier_up_count",
+                                    "carrier_down_count",
+                                    "dev_id",
+                                    "dormant",
+                                    "flags",
+                                    "ifindex",
+                                    "iflink",
+                                    "link_mode",
+                                    "mtu",
+                                    "name_assign_type",
+                                    "netdev_group",
+                                    "speed",
+                                    "tx_queue_len",
+                                    "type",
+                                    "statistics/rx_nohandler"};
 #define N_METRICS (sizeof(metrics) / sizeof(metrics[0]))
 #define N_FILES (sizeof(files) / sizeof(files[0]))
 _Static_assert(N_METRICS == N_FILES + 1, "a file for each metric");
@@ -55,14 +71,15 @@ _Static_assert(N_METRICS == N_FILES + 1, "a file for each metric");
 
 static const char *const labels[] = {"device"};
 static const struct emit_group group = {labels, 1, metrics, N_METRICS, DEVICES_MAX};
-static const char *const info_labels[] = {"address", "broadcast", "device", "duplex", "ifalias", "operstate", "adminstate"};
+static const char *const info_labels[] = {"address", "broadcast", "device",    "duplex",
+                                          "ifalias", "operstate", "adminstate"};
 enum { I_ADDRESS, I_BROADCAST, I_DEVICE, I_DUPLEX, I_IFALIAS, I_OPERSTATE, I_ADMINSTATE, I_COUNT };
-static const struct emit_metric info_metrics[] = {{"node_network_info", METRIC_GAUGE,
-                                                   "What is not a number under /sys/class/net/<iface>; the value is always 1."}};
+static const struct emit_metric info_metrics[] = {
+    {"node_network_info", METRIC_GAUGE,
+     "What is not a number under /sys/class/net/<iface>; the value is always 1."}};
 static const struct emit_group info_group = {info_labels, I_COUNT, info_metrics, 1, DEVICES_MAX};
 
-static bool init(void *self, struct collect_env *env, struct err *err)
-{
+static bool init(void *self, struct collect_env *env, struct err *err) {
     struct netclass *n = self;
     struct procfile f;
     if (env->config->net_devices_exclude.n) {
@@ -78,14 +95,13 @@ static bool init(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static struct str slurp(int dir, const char *file, struct buf *b)
-{
+static struct str slurp(int dir, const char *file, struct buf *b) {
     struct str text;
-    return procfile_slurp_at(dir, file, VALUE_BYTES_MAX, b, &text) ? str_trim(text) : (struct str){NULL, 0};
+    return procfile_slurp_at(dir, file, VALUE_BYTES_MAX, b, &text) ? str_trim(text)
+                                                                   : (struct str){NULL, 0};
 }
 
-static bool number(struct str s, double *out)
-{
+static bool number(struct str s, double *out) {
     int64_t i;
     uint64_t u;
     if (str_to_i64(s, &i))
@@ -97,15 +113,15 @@ static bool number(struct str s, double *out)
     return true;
 }
 
-static void put_device(struct netclass *n, struct collect_env *env, int dir, struct str device)
-{
+static void put_device(struct netclass *n, struct collect_env *env, int dir, struct str device) {
     struct emit_item *it = emit_item(n->table, &device);
     bool admin_up = false;
     double v;
     for (size_t i = 0; i < N_FILES; i++) {
         struct str s = slurp(dir, files[i], env->buf);
         if (!s.n || !number(s, &v))
-            continue; /* not every device has every property; those of a device that is down answer EINVAL */
+            continue; /* not every device has every property; those of a device that is down answer
+                         EINVAL */
         if (i == FILE_SPEED)
             v *= 1e6 / 8; /* Mbit/s; -1 where it is not known, as node_exporter passes it on */
         if (i == FILE_FLAGS)
@@ -118,7 +134,8 @@ static void put_device(struct netclass *n, struct collect_env *env, int dir, str
                                                [I_IFALIAS] = "ifalias",
                                                [I_OPERSTATE] = "operstate"};
     char store[I_COUNT][VALUE_BYTES_MAX];
-    struct str values[I_COUNT] = {[I_DEVICE] = device, [I_ADMINSTATE] = admin_up ? STR("up") : STR("down")};
+    struct str values[I_COUNT] = {
+        [I_DEVICE] = device, [I_ADMINSTATE] = admin_up ? STR("up") : STR("down")};
     for (size_t i = 0; i < I_COUNT; i++) {
         struct str s = texts[i] ? slurp(dir, texts[i], env->buf) : (struct str){NULL, 0};
         if (!s.n)
@@ -130,8 +147,7 @@ static void put_device(struct netclass *n, struct collect_env *env, int dir, str
     emit_put(emit_item(n->info, values), 0, 1);
 }
 
-static bool collect(void *self, struct collect_env *env, struct err *err)
-{
+static bool collect(void *self, struct collect_env *env, struct err *err) {
     (void)err;
     struct netclass *n = self;
     DIR *dir = opendir(n->path);
@@ -154,8 +170,7 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void deinit(void *self)
-{
+static void deinit(void *self) {
     struct netclass *n = self;
     regex_free(n->exclude);
     procfile_deinit(&(struct procfile){n->path, -1});

@@ -23,18 +23,18 @@ struct netdev {
 };
 
 static const char *const labels[] = {"device"};
-#define STATISTIC(name) {"node_network_" name "_total", METRIC_COUNTER, "Network device statistic " name "."}
+#define STATISTIC(name)                                                                            \
+    { "node_network_" name "_total", METRIC_COUNTER, "Network device statistic " name "." }
 static const struct emit_metric metrics[FIELDS] = {
-    STATISTIC("receive_bytes"),      STATISTIC("receive_packets"), STATISTIC("receive_errs"),
-    STATISTIC("receive_drop"),       STATISTIC("receive_fifo"),    STATISTIC("receive_frame"),
+    STATISTIC("receive_bytes"),      STATISTIC("receive_packets"),   STATISTIC("receive_errs"),
+    STATISTIC("receive_drop"),       STATISTIC("receive_fifo"),      STATISTIC("receive_frame"),
     STATISTIC("receive_compressed"), STATISTIC("receive_multicast"), STATISTIC("transmit_bytes"),
-    STATISTIC("transmit_packets"),   STATISTIC("transmit_errs"),   STATISTIC("transmit_drop"),
-    STATISTIC("transmit_fifo"),      STATISTIC("transmit_colls"),  STATISTIC("transmit_carrier"),
+    STATISTIC("transmit_packets"),   STATISTIC("transmit_errs"),     STATISTIC("transmit_drop"),
+    STATISTIC("transmit_fifo"),      STATISTIC("transmit_colls"),    STATISTIC("transmit_carrier"),
     STATISTIC("transmit_compressed")};
 static const struct emit_group group = {labels, 1, metrics, FIELDS, DEVICES_MAX};
 
-static bool init(void *self, struct collect_env *env, struct err *err)
-{
+static bool init(void *self, struct collect_env *env, struct err *err) {
     struct netdev *n = self;
     if (env->config->net_devices_exclude.n) {
         n->exclude = regex_new(env->config->net_devices_exclude, true, err);
@@ -46,8 +46,7 @@ static bool init(void *self, struct collect_env *env, struct err *err)
     return procfile_init(&n->file, env->proc, "net/dev", err);
 }
 
-static enum known is_up(struct netdev *n, const struct collect_env *env, struct str name)
-{
+static enum known is_up(struct netdev *n, const struct collect_env *env, struct str name) {
     char path[128];
     struct str text;
     if (name.n > 64 || memchr(name.p, '/', name.n))
@@ -61,11 +60,11 @@ static enum known is_up(struct netdev *n, const struct collect_env *env, struct 
     text = str_trim(text);
     if (str_eq(text, STR("up")))
         return KNOWN_YES;
-    return str_eq(text, STR("down")) || str_eq(text, STR("lowerlayerdown")) ? KNOWN_NO : KNOWN_UNKNOWN;
+    return str_eq(text, STR("down")) || str_eq(text, STR("lowerlayerdown")) ? KNOWN_NO
+                                                                            : KNOWN_UNKNOWN;
 }
 
-static bool put(struct netdev *n, struct str name, struct str line, const struct collect_env *env)
-{
+static bool put(struct netdev *n, struct str name, struct str line, const struct collect_env *env) {
     double v[FIELDS];
     for (size_t i = 0; i < FIELDS; i++) {
         uint64_t x;
@@ -94,8 +93,7 @@ static bool put(struct netdev *n, struct str name, struct str line, const struct
     return true;
 }
 
-static bool collect(void *self, struct collect_env *env, struct err *err)
-{
+static bool collect(void *self, struct collect_env *env, struct err *err) {
     struct netdev *n = self;
     struct str text, line;
     bool absent;
@@ -103,7 +101,8 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
         return false;
     seen_begin(&n->devs);
     while (scan_line(&text, &line)) {
-        /* names may hold anything but blanks, '/' and, through aliases, even ':'; numbers stand behind the last one */
+        /* names may hold anything but blanks, '/' and, through aliases, even ':'; numbers stand
+         * behind the last one */
         size_t colon = SIZE_MAX;
         for (size_t i = 0; i < line.n; i++)
             if (line.p[i] == ':')
@@ -119,8 +118,8 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void overview(void *self, const struct collect_env *env, struct arena *a, struct overview *out)
-{
+static void overview(void *self, const struct collect_env *env, struct arena *a,
+                     struct overview *out) {
     (void)env;
     struct netdev *n = self;
     out->networks = ARENA_ARRAY(a, struct overview_network, seen_count(&n->devs) + 1);
@@ -128,22 +127,22 @@ static void overview(void *self, const struct collect_env *env, struct arena *a,
         return;
     for (struct dev *d = seen_next(&n->devs, NULL); d; d = seen_next(&n->devs, d))
         if (!d->excluded)
-            out->networks[out->n_networks++] = (struct overview_network){arena_str(a, d->entry.key), d->rx_per_s,
-                                                                         d->tx_per_s, d->errors_per_s, d->up};
+            out->networks[out->n_networks++] = (struct overview_network){
+                arena_str(a, d->entry.key), d->rx_per_s, d->tx_per_s, d->errors_per_s, d->up};
 }
 
-/* Traffic of the machine: without loopback, and without bridges and tunnels that repeat a card's bytes. */
-static bool counts(struct str name)
-{
-    static const char *const left_out[] = {"lo", "veth", "docker", "br-", "virbr", "cni", "flannel", "cali", "dummy"};
+/* Traffic of the machine: without loopback, and without bridges and tunnels that repeat a card's
+ * bytes. */
+static bool counts(struct str name) {
+    static const char *const left_out[] = {"lo",  "veth",    "docker", "br-",  "virbr",
+                                           "cni", "flannel", "cali",   "dummy"};
     for (size_t i = 0; i < sizeof(left_out) / sizeof(left_out[0]); i++)
         if (str_starts(name, str_from(left_out[i])))
             return false;
     return true;
 }
 
-static void point(void *self, struct overview_point *p)
-{
+static void point(void *self, struct overview_point *p) {
     struct netdev *n = self;
     double rx = 0, tx = 0;
     bool any = false;
@@ -160,8 +159,7 @@ static void point(void *self, struct overview_point *p)
     }
 }
 
-static void deinit(void *self)
-{
+static void deinit(void *self) {
     struct netdev *n = self;
     procfile_deinit(&n->file);
     seen_deinit(&n->devs);

@@ -1,4 +1,5 @@
-/* netstat.c - /proc/net/{netstat,snmp,snmp6}: the protocol counters that node_exporter shows by default. */
+/* netstat.c - /proc/net/{netstat,snmp,snmp6}: the protocol counters that node_exporter shows by
+ * default. */
 #include "base/regex.h"
 #include "feature/collect/collectors.h"
 
@@ -9,7 +10,8 @@ struct netstat {
     struct procfile netstat, snmp, snmp6;
     struct emit_table *table;
     struct regex *wanted;
-    struct map decided; /* key: "Tcp_InSegs"; value: &yes or &no, so that the pattern runs once a name */
+    struct map
+        decided; /* key: "Tcp_InSegs"; value: &yes or &no, so that the pattern runs once a name */
 };
 
 static const char pattern[] =
@@ -20,8 +22,7 @@ static const char pattern[] =
 static const struct emit_group group = {NULL, 0, NULL, 0, FIELDS_MAX};
 static char yes, no;
 
-static bool init(void *self, struct collect_env *env, struct err *err)
-{
+static bool init(void *self, struct collect_env *env, struct err *err) {
     struct netstat *n = self;
     n->table = emit_table(env->emit, &group);
     n->wanted = regex_new(str_from(pattern), true, err);
@@ -30,8 +31,7 @@ static bool init(void *self, struct collect_env *env, struct err *err)
            procfile_init(&n->snmp6, env->proc, "net/snmp6", err);
 }
 
-static void put(struct netstat *n, struct str protocol, struct str field, double value)
-{
+static void put(struct netstat *n, struct str protocol, struct str field, double value) {
     char name[2 * NAME_BYTES_MAX] = "node_netstat_";
     const size_t prefix = 13;
     if (protocol.n + field.n > NAME_BYTES_MAX)
@@ -50,16 +50,17 @@ static void put(struct netstat *n, struct str protocol, struct str field, double
             return;
     }
     if (known == &yes)
-        emit_put(emit_named(n->table, str_make(name, prefix + key.n), METRIC_UNKNOWN, "Statistic"), 0, value);
+        emit_put(emit_named(n->table, str_make(name, prefix + key.n), METRIC_UNKNOWN, "Statistic"),
+                 0, value);
 }
 
 /* Two lines each: "Tcp: RtoAlgorithm RtoMin ..." and "Tcp: 1 200 ...". */
-static void pairs(struct netstat *n, struct str text)
-{
+static void pairs(struct netstat *n, struct str text) {
     struct str names, values, protocol, protocol2, name;
     while (scan_line(&text, &names) && scan_line(&text, &values)) {
         double v;
-        if (!str_next(&names, ':', &protocol) || !str_next(&values, ':', &protocol2) || !str_eq(protocol, protocol2))
+        if (!str_next(&names, ':', &protocol) || !str_next(&values, ':', &protocol2) ||
+            !str_eq(protocol, protocol2))
             continue;
         while (scan_field(&names, &name) && scan_field_f64(&values, &v))
             put(n, protocol, name, v);
@@ -67,8 +68,7 @@ static void pairs(struct netstat *n, struct str text)
 }
 
 /* "Ip6InReceives  12" */
-static void six(struct netstat *n, struct str text)
-{
+static void six(struct netstat *n, struct str text) {
     struct str line, key;
     while (scan_line(&text, &line)) {
         double v;
@@ -80,8 +80,7 @@ static void six(struct netstat *n, struct str text)
     }
 }
 
-static bool collect(void *self, struct collect_env *env, struct err *err)
-{
+static bool collect(void *self, struct collect_env *env, struct err *err) {
     struct netstat *n = self;
     struct str text;
     bool absent;
@@ -97,8 +96,7 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void deinit(void *self)
-{
+static void deinit(void *self) {
     struct netstat *n = self;
     procfile_deinit(&n->netstat);
     procfile_deinit(&n->snmp);

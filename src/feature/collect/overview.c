@@ -5,8 +5,7 @@
 const char *const overview_cpu_mode_names[CPU_MODES] = {"user",   "nice", "system",  "idle",
                                                         "iowait", "irq",  "softirq", "steal"};
 
-void overview_init(struct overview *o, int64_t now_ms)
-{
+void overview_init(struct overview *o, int64_t now_ms) {
     double nan_ = (double)NAN;
     *o = (struct overview){.now_ms = now_ms};
     o->host.in_container = KNOWN_UNKNOWN;
@@ -23,8 +22,7 @@ void overview_init(struct overview *o, int64_t now_ms)
     o->psi = (struct overview_psi){false, unknown, unknown, unknown};
 }
 
-void overview_point_init(struct overview_point *p, int64_t t_ms)
-{
+void overview_point_init(struct overview_point *p, int64_t t_ms) {
     double nan_ = (double)NAN;
     *p = (struct overview_point){t_ms, nan_, nan_, nan_, nan_, nan_, nan_, nan_, nan_, nan_, nan_};
 }

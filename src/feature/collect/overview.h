@@ -1,9 +1,9 @@
-/* overview.h - what the first screen shows of this machine: one snapshot, as plain structs in an arena.
- * Mirrors `Overview` of docs/openapi.yaml; alerts, rules, next steps and the scrape state of a listener
- * are added by api/, which knows them.
+/* overview.h - what the first screen shows of this machine: one snapshot, as plain structs in an
+ * arena. Mirrors `Overview` of docs/openapi.yaml; alerts, rules, next steps and the scrape state of
+ * a listener are added by api/, which knows them.
  *
- * Unknown is explicit: a double is NaN, an int64_t is OVERVIEW_UNKNOWN, a struct str has p == NULL, a
- * tri-state is enum known. Ratios are 0..1, rates per second, sizes in bytes, instants ts_ms.
+ * Unknown is explicit: a double is NaN, an int64_t is OVERVIEW_UNKNOWN, a struct str has p == NULL,
+ * a tri-state is enum known. Ratios are 0..1, rates per second, sizes in bytes, instants ts_ms.
  * Rates come from the last two readings of a counter, so they are unknown until the second one.
  */
 #ifndef COLLECT_OVERVIEW_H
@@ -17,14 +17,25 @@
 
 enum known { KNOWN_NO, KNOWN_YES, KNOWN_UNKNOWN };
 enum freshness { FRESH_OK, FRESH_STALE, FRESH_UNKNOWN };
-enum cpu_mode { CPU_USER, CPU_NICE, CPU_SYSTEM, CPU_IDLE, CPU_IOWAIT, CPU_IRQ, CPU_SOFTIRQ, CPU_STEAL, CPU_MODES };
-extern const char *const overview_cpu_mode_names[CPU_MODES]; /* "user", "nice", "system", "idle", ... */
+enum cpu_mode {
+    CPU_USER,
+    CPU_NICE,
+    CPU_SYSTEM,
+    CPU_IDLE,
+    CPU_IOWAIT,
+    CPU_IRQ,
+    CPU_SOFTIRQ,
+    CPU_STEAL,
+    CPU_MODES
+};
+extern const char
+    *const overview_cpu_mode_names[CPU_MODES]; /* "user", "nice", "system", "idle", ... */
 
 struct overview_host {
-    struct str name;            /* in a container: the container's name, see in_container */
+    struct str name; /* in a container: the container's name, see in_container */
     struct str os, kernel, architecture;
-    enum known in_container;    /* KNOWN_YES: everything here is about this container (pod) */
-    struct str container_kind;  /* docker, kubernetes, podman, lxc, systemd-nspawn; unknown: NULL */
+    enum known in_container;   /* KNOWN_YES: everything here is about this container (pod) */
+    struct str container_kind; /* docker, kubernetes, podman, lxc, systemd-nspawn; unknown: NULL */
     int64_t boot_ms;
     double uptime_s;
     int64_t cpus;
@@ -42,7 +53,8 @@ struct overview_cpu {
     size_t n_cores;
 };
 struct overview_memory {
-    int64_t total_bytes, available_bytes, used_bytes, cached_bytes, swap_total_bytes, swap_used_bytes;
+    int64_t total_bytes, available_bytes, used_bytes, cached_bytes, swap_total_bytes,
+        swap_used_bytes;
 };
 struct overview_pressure {
     double some_ratio, full_ratio; /* of the last 10 s */
@@ -85,7 +97,8 @@ struct overview_listener {
     struct str address;
     int64_t port;
     struct str process; /* NULL: not visible to us */
-    struct str kind;    /* nginx, postgresql, redis, mysql, node_exporter, metrics, hinomi, http, ssh, unknown */
+    struct str kind; /* nginx, postgresql, redis, mysql, node_exporter, metrics, hinomi, http, ssh,
+                        unknown */
     enum known tls;
     struct overview_offer offer;
 };

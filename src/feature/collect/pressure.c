@@ -30,9 +30,9 @@ static const struct emit_metric metrics[] = {
 };
 static const struct emit_group group = {NULL, 0, metrics, 6, 1};
 
-static bool init(void *self, struct collect_env *env, struct err *err)
-{
-    static const char *const names[] = {"pressure/cpu", "pressure/memory", "pressure/io", "pressure/irq"};
+static bool init(void *self, struct collect_env *env, struct err *err) {
+    static const char *const names[] = {"pressure/cpu", "pressure/memory", "pressure/io",
+                                        "pressure/irq"};
     struct pressure *p = self;
     p->table = emit_table(env->emit, &group);
     for (size_t i = 0; i < PSI_FILES; i++)
@@ -41,8 +41,7 @@ static bool init(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static struct psi_line parse(struct str line)
-{
+static struct psi_line parse(struct str line) {
     struct psi_line l = {0};
     struct str avg, total;
     uint64_t us;
@@ -54,8 +53,7 @@ static struct psi_line parse(struct str line)
     return l;
 }
 
-static bool collect(void *self, struct collect_env *env, struct err *err)
-{
+static bool collect(void *self, struct collect_env *env, struct err *err) {
     struct pressure *p = self;
     for (size_t i = 0; i < PSI_FILES; i++) {
         struct str text, line, kind;
@@ -81,29 +79,30 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static double ratio(const struct psi_line *l) { return l->known ? l->avg10 / 100.0 : collect_nan(); }
+static double ratio(const struct psi_line *l) {
+    return l->known ? l->avg10 / 100.0 : collect_nan();
+}
 
-static void overview(void *self, const struct collect_env *env, struct arena *a, struct overview *out)
-{
+static void overview(void *self, const struct collect_env *env, struct arena *a,
+                     struct overview *out) {
     (void)env;
     (void)a;
     struct pressure *p = self;
     out->psi.known = p->some[PSI_CPU].known || p->some[PSI_MEMORY].known || p->some[PSI_IO].known;
     out->psi.cpu = (struct overview_pressure){ratio(&p->some[PSI_CPU]), ratio(&p->full[PSI_CPU])};
-    out->psi.memory = (struct overview_pressure){ratio(&p->some[PSI_MEMORY]), ratio(&p->full[PSI_MEMORY])};
+    out->psi.memory =
+        (struct overview_pressure){ratio(&p->some[PSI_MEMORY]), ratio(&p->full[PSI_MEMORY])};
     out->psi.io = (struct overview_pressure){ratio(&p->some[PSI_IO]), ratio(&p->full[PSI_IO])};
 }
 
-static void point(void *self, struct overview_point *o)
-{
+static void point(void *self, struct overview_point *o) {
     struct pressure *p = self;
     o->psi_cpu_some_ratio = ratio(&p->some[PSI_CPU]);
     o->psi_memory_some_ratio = ratio(&p->some[PSI_MEMORY]);
     o->psi_io_some_ratio = ratio(&p->some[PSI_IO]);
 }
 
-static void deinit(void *self)
-{
+static void deinit(void *self) {
     struct pressure *p = self;
     for (size_t i = 0; i < PSI_FILES; i++)
         procfile_deinit(&p->file[i]);

@@ -1,9 +1,9 @@
-/* processes.c - all processes, grouped by the name of their program, under the names that process-exporter
- * uses (namedprocess_namegroup_*), and node_exporter's counts by state.
+/* processes.c - all processes, grouped by the name of their program, under the names that
+ * process-exporter uses (namedprocess_namegroup_*), and node_exporter's counts by state.
  *
- * /proc/<pid>/stat stays open for each process (PIDS_OPEN_MAX of them) and is read in place; a descriptor
- * dies with its process, so a reused pid cannot be mistaken for the old one. A group's counters only grow:
- * each process adds what it used since the last reading.
+ * /proc/<pid>/stat stays open for each process (PIDS_OPEN_MAX of them) and is read in place; a
+ * descriptor dies with its process, so a reused pid cannot be mistaken for the old one. A group's
+ * counters only grow: each process adds what it used since the last reading.
  */
 #include "feature/collect/collectors.h"
 #include "feature/collect/seen.h"
@@ -61,19 +61,25 @@ static const char *const cpu_labels[] = {"groupname", "mode"};
 static const char *const memory_labels[] = {"groupname", "memtype"};
 static const char *const group_labels[] = {"groupname"};
 static const char *const state_labels[] = {"state"};
-static const struct emit_metric cpu_metrics[] = {
-    {"namedprocess_namegroup_cpu_seconds_total", METRIC_COUNTER, "CPU time used by the processes of a group."}};
-static const struct emit_metric memory_metrics[] = {
-    {"namedprocess_namegroup_memory_bytes", METRIC_GAUGE, "Memory in use by the processes of a group."}};
+static const struct emit_metric cpu_metrics[] = {{"namedprocess_namegroup_cpu_seconds_total",
+                                                  METRIC_COUNTER,
+                                                  "CPU time used by the processes of a group."}};
+static const struct emit_metric memory_metrics[] = {{"namedprocess_namegroup_memory_bytes",
+                                                     METRIC_GAUGE,
+                                                     "Memory in use by the processes of a group."}};
 static const struct emit_metric group_metrics[] = {
     {"namedprocess_namegroup_num_procs", METRIC_GAUGE, "Processes in a group."},
     {"namedprocess_namegroup_num_threads", METRIC_GAUGE, "Threads in a group."},
     {"namedprocess_namegroup_oldest_start_time_seconds", METRIC_GAUGE,
      "When the oldest process of a group started, in seconds since 1970."},
-    {"namedprocess_namegroup_minor_page_faults_total", METRIC_COUNTER, "Minor page faults of a group."},
-    {"namedprocess_namegroup_major_page_faults_total", METRIC_COUNTER, "Major page faults of a group."},
-    {"namedprocess_namegroup_read_bytes_total", METRIC_COUNTER, "Bytes that a group read from storage."},
-    {"namedprocess_namegroup_write_bytes_total", METRIC_COUNTER, "Bytes that a group wrote to storage."},
+    {"namedprocess_namegroup_minor_page_faults_total", METRIC_COUNTER,
+     "Minor page faults of a group."},
+    {"namedprocess_namegroup_major_page_faults_total", METRIC_COUNTER,
+     "Major page faults of a group."},
+    {"namedprocess_namegroup_read_bytes_total", METRIC_COUNTER,
+     "Bytes that a group read from storage."},
+    {"namedprocess_namegroup_write_bytes_total", METRIC_COUNTER,
+     "Bytes that a group wrote to storage."},
 };
 static const struct emit_metric state_metrics[] = {
     {"node_processes_state", METRIC_GAUGE, "Number of processes in each state."}};
@@ -86,8 +92,7 @@ static const struct emit_group groups_group = {group_labels, 1, group_metrics, 7
 static const struct emit_group state_group = {state_labels, 1, state_metrics, 1, 32};
 static const struct emit_group count_group = {NULL, 0, count_metrics, 2, 1};
 
-static bool init(void *self, struct collect_env *env, struct err *err)
-{
+static bool init(void *self, struct collect_env *env, struct err *err) {
     struct processes *p = self;
     p->groups_cpu = emit_table(env->emit, &cpu_group);
     p->groups_memory = emit_table(env->emit, &memory_group);
@@ -110,8 +115,7 @@ static bool init(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void close_process(struct processes *p, struct process *q)
-{
+static void close_process(struct processes *p, struct process *q) {
     if (q->fd >= 0) {
         close(q->fd);
         p->open_now--;
@@ -124,19 +128,18 @@ static void close_process(struct processes *p, struct process *q)
 }
 
 /* Kernel threads by the part of their name that says what they do; the rest together. */
-static struct str kernel_name(struct str comm)
-{
-    static const char *const told[] = {"kworker", "kswapd", "ksoftirqd", "jbd2", "kcompactd", "khugepaged", "nfsd", "md"};
-    static const char *const shown[] = {"[kworker]", "[kswapd]", "[ksoftirqd]", "[jbd2]", "[kcompactd]", "[khugepaged]",
-                                        "[nfsd]", "[md]"};
+static struct str kernel_name(struct str comm) {
+    static const char *const told[] = {"kworker",   "kswapd",     "ksoftirqd", "jbd2",
+                                       "kcompactd", "khugepaged", "nfsd",      "md"};
+    static const char *const shown[] = {"[kworker]",   "[kswapd]",     "[ksoftirqd]", "[jbd2]",
+                                        "[kcompactd]", "[khugepaged]", "[nfsd]",      "[md]"};
     for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
         if (str_starts(comm, str_from(told[i])))
             return str_from(shown[i]);
     return STR("[kernel]");
 }
 
-static int open_file(struct processes *p, const char *pid, const char *file)
-{
+static int open_file(struct processes *p, const char *pid, const char *file) {
     char path[64];
     int n = snprintf(path, sizeof(path), "%s/%s", pid, file);
     if (n < 0 || (size_t)n >= sizeof(path))
@@ -144,8 +147,7 @@ static int open_file(struct processes *p, const char *pid, const char *file)
     return openat(p->proc_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
-static ssize_t read_stat(struct processes *p, struct process *q, char *out, size_t cap)
-{
+static ssize_t read_stat(struct processes *p, struct process *q, char *out, size_t cap) {
     int fd = q->fd;
     if (fd < 0)
         fd = open_file(p, q->entry.key.p, "stat");
@@ -162,8 +164,7 @@ static ssize_t read_stat(struct processes *p, struct process *q, char *out, size
 }
 
 /* Bytes from and to storage; needs to be root or the owner, else it stays unknown. */
-static void read_io(struct processes *p, struct process *q, struct usage *u)
-{
+static void read_io(struct processes *p, struct process *q, struct usage *u) {
     if (q->io_tried && q->io_fd < 0)
         return;
     if (!q->io_tried) {
@@ -191,16 +192,15 @@ static void read_io(struct processes *p, struct process *q, struct usage *u)
         u->write_bytes = (double)v;
 }
 
-static void add(double *total, double *last, double now)
-{
+static void add(double *total, double *last, double now) {
     if (now > *last)
         *total += now - *last;
     if (now > *last)
         *last = now;
 }
 
-static struct group *group_of(struct processes *p, struct process *q, struct str comm, bool kernel)
-{
+static struct group *group_of(struct processes *p, struct process *q, struct str comm,
+                              bool kernel) {
     struct str name = kernel ? kernel_name(comm) : str_sub(comm, 0, GROUP_BYTES_MAX);
     if (name.n == 0)
         name = STR("?");
@@ -222,8 +222,7 @@ static struct group *group_of(struct processes *p, struct process *q, struct str
 }
 
 /* pid (comm) state ppid ... (proc(5)); comm may hold anything, so the last ')' ends it. */
-static bool see(struct processes *p, const char *pid, double boot_s)
-{
+static bool see(struct processes *p, const char *pid, double boot_s) {
     struct process *q = seen_touch(&p->processes, str_from(pid), sizeof(*q));
     if (!q)
         return false;
@@ -241,7 +240,8 @@ static bool see(struct processes *p, const char *pid, double boot_s)
         q->entry.round = 0; /* gone: the sweep takes it */
         return false;
     }
-    struct str comm = str_sub(s, open + 1, close - open - 1), rest = str_from_offset(s, close + 1), state, field;
+    struct str comm = str_sub(s, open + 1, close - open - 1), rest = str_from_offset(s, close + 1),
+               state, field;
     uint64_t v[24] = {0};
     size_t fields = 0;
     if (!scan_field(&rest, &state))
@@ -286,8 +286,7 @@ static bool see(struct processes *p, const char *pid, double boot_s)
     return true;
 }
 
-static void put_group(struct processes *p, struct group *g, bool boot_known, int64_t mono_ns)
-{
+static void put_group(struct processes *p, struct group *g, bool boot_known, int64_t mono_ns) {
     struct str name = g->entry.key;
     struct str user[] = {name, STR("user")}, system[] = {name, STR("system")};
     emit_put(emit_item(p->groups_cpu, user), 0, g->total.user_s);
@@ -310,16 +309,14 @@ static void put_group(struct processes *p, struct group *g, bool boot_known, int
 }
 
 /* seen_sweep frees entries; descriptors are closed here first, where they are counted. */
-static void sweep_processes(struct processes *p)
-{
+static void sweep_processes(struct processes *p) {
     for (struct process *q = seen_next(&p->processes, NULL); q; q = seen_next(&p->processes, q))
         if (q->entry.round != p->processes.round)
             close_process(p, q);
     seen_sweep(&p->processes);
 }
 
-static bool collect(void *self, struct collect_env *env, struct err *err)
-{
+static bool collect(void *self, struct collect_env *env, struct err *err) {
     struct processes *p = self;
     seen_begin(&p->processes);
     seen_begin(&p->groups_seen);
@@ -356,16 +353,15 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
     return p->n > 0 || err_set(err, ERR_UNAVAILABLE, "%s shows no process", env->proc);
 }
 
-static bool before(const struct group *a, const struct group *b)
-{
+static bool before(const struct group *a, const struct group *b) {
     double x = a->cpu_per_s > 0 ? a->cpu_per_s : 0, y = b->cpu_per_s > 0 ? b->cpu_per_s : 0;
     if (x > y || x < y)
         return x > y;
     return a->rss_pages > b->rss_pages;
 }
 
-static void overview(void *self, const struct collect_env *env, struct arena *a, struct overview *out)
-{
+static void overview(void *self, const struct collect_env *env, struct arena *a,
+                     struct overview *out) {
     (void)env;
     struct processes *p = self;
     struct group *top[OVERVIEW_PROCESSES_MAX];
@@ -385,15 +381,14 @@ static void overview(void *self, const struct collect_env *env, struct arena *a,
         struct buf name = BUF_INIT;
         emit_clean(&name, top[i]->entry.key, GROUP_BYTES_MAX * 3);
         double rss = (double)top[i]->rss_pages * p->page_bytes;
-        out->processes[out->n_processes++] =
-            (struct overview_process){arena_str(a, buf_view(&name)), (int64_t)top[i]->count, top[i]->cpu_per_s,
-                                      rss < 9e18 ? (int64_t)rss : OVERVIEW_UNKNOWN};
+        out->processes[out->n_processes++] = (struct overview_process){
+            arena_str(a, buf_view(&name)), (int64_t)top[i]->count, top[i]->cpu_per_s,
+            rss < 9e18 ? (int64_t)rss : OVERVIEW_UNKNOWN};
         buf_deinit(&name);
     }
 }
 
-static void deinit(void *self)
-{
+static void deinit(void *self) {
     struct processes *p = self;
     for (struct process *q = seen_next(&p->processes, NULL); q; q = seen_next(&p->processes, q))
         close_process(p, q);

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-bool procfile_init(struct procfile *f, const char *root, const char *name, struct err *err)
-{
+bool procfile_init(struct procfile *f, const char *root, const char *name, struct err *err) {
     size_t a = strlen(root), b = strlen(name);
     char *path = malloc(a + b + 2);
     if (!path)
@@ -18,16 +17,14 @@ bool procfile_init(struct procfile *f, const char *root, const char *name, struc
     return true;
 }
 
-void procfile_deinit(struct procfile *f)
-{
+void procfile_deinit(struct procfile *f) {
     if (f->path && f->fd >= 0)
         close(f->fd);
     free(f->path);
     *f = (struct procfile){NULL, -1};
 }
 
-int procfile_pread_all(int fd, size_t bytes_max, struct buf *b)
-{
+int procfile_pread_all(int fd, size_t bytes_max, struct buf *b) {
     buf_reset(b);
     for (;;) {
         size_t want = b->n < 8192 ? 16384 : b->n * 2;
@@ -55,13 +52,13 @@ int procfile_pread_all(int fd, size_t bytes_max, struct buf *b)
     }
 }
 
-static bool is_absent(int e)
-{
-    return e == ENOENT || e == EOPNOTSUPP || e == EINVAL || e == EACCES || e == EPERM || e == ENODEV || e == ENOTDIR;
+static bool is_absent(int e) {
+    return e == ENOENT || e == EOPNOTSUPP || e == EINVAL || e == EACCES || e == EPERM ||
+           e == ENODEV || e == ENOTDIR;
 }
 
-bool procfile_read(struct procfile *f, struct buf *b, struct str *out, bool *out_absent, struct err *err)
-{
+bool procfile_read(struct procfile *f, struct buf *b, struct str *out, bool *out_absent,
+                   struct err *err) {
     *out_absent = false;
     for (int attempt = 0;; attempt++) {
         if (f->fd < 0)
@@ -73,7 +70,8 @@ bool procfile_read(struct procfile *f, struct buf *b, struct str *out, bool *out
             close(f->fd);
         f->fd = -1;
         if (attempt == 0 && !is_absent(e))
-            continue; /* the file behind the descriptor may have gone (ESRCH, EIO): open it once again */
+            continue; /* the file behind the descriptor may have gone (ESRCH, EIO): open it once
+                         again */
         if (is_absent(e)) {
             *out_absent = true;
             buf_reset(b);
@@ -86,8 +84,8 @@ bool procfile_read(struct procfile *f, struct buf *b, struct str *out, bool *out
     return true;
 }
 
-bool procfile_slurp_at(int dirfd, const char *name, size_t bytes_max, struct buf *b, struct str *out)
-{
+bool procfile_slurp_at(int dirfd, const char *name, size_t bytes_max, struct buf *b,
+                       struct str *out) {
     int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return false;
@@ -99,8 +97,8 @@ bool procfile_slurp_at(int dirfd, const char *name, size_t bytes_max, struct buf
     return true;
 }
 
-bool procfile_slurp(const char *root, const char *name, size_t bytes_max, struct buf *b, struct str *out)
-{
+bool procfile_slurp(const char *root, const char *name, size_t bytes_max, struct buf *b,
+                    struct str *out) {
     struct procfile f;
     if (!procfile_init(&f, root, name, NULL))
         return false;

@@ -1,8 +1,9 @@
-/* protoprobe.h - what a listener speaks, for those whose program cannot be seen (another user's, a container's behind a
- * proxy) and whose port says nothing: read what it says unasked (SSH, SMTP, MySQL ... greet first), and, where even HTTP was
- * no answer, put the two shortest polite questions (PostgreSQL's SSLRequest, Redis's PING). Each connection is closed at once.
- * Blocking: background thread only. Sources: RFC 4253, 5321, 9051, 1939; PostgreSQL "Message Formats"; MySQL "Protocol::HandshakeV10";
- * Redis "RESP".
+/* protoprobe.h - what a listener speaks, for those whose program cannot be seen (another user's, a
+ * container's behind a proxy) and whose port says nothing: read what it says unasked (SSH, SMTP,
+ * MySQL ... greet first), and, where even HTTP was no answer, put the two shortest polite questions
+ * (PostgreSQL's SSLRequest, Redis's PING). Each connection is closed at once. Blocking: background
+ * thread only. Sources: RFC 4253, 5321, 9051, 1939; PostgreSQL "Message Formats"; MySQL
+ * "Protocol::HandshakeV10"; Redis "RESP".
  */
 #ifndef COLLECT_PROTOPROBE_H
 #define COLLECT_PROTOPROBE_H

@@ -6,8 +6,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct str in = str_make((const char *)data, size);
     (void)protoprobe_greeting_kind(in);
     (void)protoprobe_postgres_kind(in);

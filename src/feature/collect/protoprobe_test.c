@@ -1,6 +1,6 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -15,8 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void kinds(void **state)
-{
+static void kinds(void **state) {
     (void)state;
     static const struct {
         struct str bytes;
@@ -26,10 +25,14 @@ static void kinds(void **state)
              {STR("220 (vsFTPd 3.0.3)\r\n"), "ftp"},
              {STR("* OK IMAP4rev1\r\n"), "imap"},
              {STR("+OK ready\r\n"), "pop3"},
-             {STR("\x4a\0\0\0\x0a" "8.0.36\0xxxx"), "mysql"},
+             {STR("\x4a\0\0\0\x0a"
+                  "8.0.36\0xxxx"),
+              "mysql"},
              {STR("\x45\0\0\0\xff\x6a\x04Host '172.17.0.1' is not allowed"), "mysql"},
              {STR("\x4a\0\0\0\x0a"), NULL},
-             {STR("\x4a\0\0\x1\x0a" "8"), NULL},
+             {STR("\x4a\0\0\x1\x0a"
+                  "8"),
+              NULL},
              {STR("\x15\x03\x01\0\x02\x02"), NULL},
              {STR("220"), NULL},
              {STR("hello"), NULL},
@@ -52,8 +55,7 @@ struct listener {
     unsigned connections;
 };
 
-static void serve(void *arg)
-{
+static void serve(void *arg) {
     struct listener *l = arg;
     for (;;) {
         char in[256];
@@ -68,9 +70,10 @@ static void serve(void *arg)
     }
 }
 
-static void with(struct str question, struct str answer, const char *listened, const char *asked)
-{
-    struct listener l = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .question = question, .answer = answer};
+static void with(struct str question, struct str answer, const char *listened, const char *asked) {
+    struct listener l = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+                         .question = question,
+                         .answer = answer};
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof(at);
     struct thread thread = {0};
@@ -80,7 +83,8 @@ static void with(struct str question, struct str answer, const char *listened, c
     assert_int_equal(getsockname(l.fd, (struct sockaddr *)&at, &n), 0);
     assert_true(thread_start(&thread, "peer", serve, &l, &err));
     uint16_t port = ntohs(at.sin_port);
-    const char *k = listened ? protoprobe_listen("127.0.0.1", port) : protoprobe_ask("127.0.0.1", port);
+    const char *k =
+        listened ? protoprobe_listen("127.0.0.1", port) : protoprobe_ask("127.0.0.1", port);
     shutdown(l.fd, SHUT_RDWR);
     thread_join(&thread);
     close(l.fd);
@@ -91,18 +95,16 @@ static void with(struct str question, struct str answer, const char *listened, c
     assert_true(l.connections >= 1);
 }
 
-static void over_sockets(void **state)
-{
+static void over_sockets(void **state) {
     (void)state;
     with(STR(""), STR("SSH-2.0-OpenSSH_9.2p1\r\n"), "ssh", NULL);
     with(STR("PING\r\n"), STR("+PONG\r\n"), NULL, "redis");
     with(STR("\0\0\0\x8\x4\xd2\x16\x2f"), STR("N"), NULL, "postgresql");
     with(STR("nothing of ours"), STR("x"), NULL, NULL); /* hangs up on every question */
-    assert_null(protoprobe_ask("127.0.0.1", 1)); /* nobody there */
+    assert_null(protoprobe_ask("127.0.0.1", 1));        /* nobody there */
 }
 
-static void a_chain_is_read(void **state)
-{
+static void a_chain_is_read(void **state) {
     (void)state;
     struct buf der = BUF_INIT;
     struct err err = {0};
@@ -123,14 +125,12 @@ static void a_chain_is_read(void **state)
     buf_deinit(&der);
 }
 
-static void corpus(void **state)
-{
+static void corpus(void **state) {
     (void)state;
     assert_true(corpus_replay(TESTDATA_DIR "/protoprobe", LLVMFuzzerTestOneInput) >= 6);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(kinds), cmocka_unit_test(over_sockets),
                                        cmocka_unit_test(a_chain_is_read), cmocka_unit_test(corpus)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,10 @@
 #include "feature/collect/scan.h"
 
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
 
-bool scan_field(struct str *line, struct str *out)
-{
+bool scan_field(struct str *line, struct str *out) {
     size_t i = 0;
     while (i < line->n && is_blank(line->p[i]))
         i++;
@@ -19,8 +20,7 @@ bool scan_field(struct str *line, struct str *out)
     return true;
 }
 
-bool scan_skip(struct str *line, size_t n)
-{
+bool scan_skip(struct str *line, size_t n) {
     struct str ignored;
     while (n--)
         if (!scan_field(line, &ignored))
@@ -28,8 +28,7 @@ bool scan_skip(struct str *line, size_t n)
     return true;
 }
 
-bool scan_u64(struct str *line, uint64_t *out)
-{
+bool scan_u64(struct str *line, uint64_t *out) {
     size_t i = 0;
     while (i < line->n && is_blank(line->p[i]))
         i++;
@@ -51,8 +50,7 @@ bool scan_u64(struct str *line, uint64_t *out)
     return true;
 }
 
-bool scan_field_u64(struct str *line, uint64_t *out)
-{
+bool scan_field_u64(struct str *line, uint64_t *out) {
     struct str field;
     if (!scan_field(line, &field))
         return false;
@@ -63,14 +61,12 @@ bool scan_field_u64(struct str *line, uint64_t *out)
     return true;
 }
 
-bool scan_field_f64(struct str *line, double *out)
-{
+bool scan_field_f64(struct str *line, double *out) {
     struct str field;
     return scan_field(line, &field) && str_to_f64(field, out);
 }
 
-bool scan_hex(struct str s, uint64_t *out)
-{
+bool scan_hex(struct str s, uint64_t *out) {
     if (s.n == 0 || s.n > 16)
         return false;
     uint64_t v = 0;
@@ -91,8 +87,7 @@ bool scan_hex(struct str s, uint64_t *out)
     return true;
 }
 
-bool scan_key_u64(struct str text, struct str key, uint64_t *out)
-{
+bool scan_key_u64(struct str text, struct str key, uint64_t *out) {
     struct str line, field;
     while (scan_line(&text, &line)) {
         if (!scan_field(&line, &field) || !str_eq(field, key))
@@ -102,8 +97,7 @@ bool scan_key_u64(struct str text, struct str key, uint64_t *out)
     return false;
 }
 
-bool scan_assign(struct str line, struct str key, struct str *out)
-{
+bool scan_assign(struct str line, struct str key, struct str *out) {
     struct str field;
     while (scan_field(&line, &field)) {
         if (field.n > key.n && field.p[key.n] == '=' && str_starts(field, key)) {
@@ -114,14 +108,16 @@ bool scan_assign(struct str line, struct str key, struct str *out)
     return false;
 }
 
-static bool is_octal(char c) { return c >= '0' && c <= '7'; }
+static bool is_octal(char c) {
+    return c >= '0' && c <= '7';
+}
 
-size_t scan_unescape(struct str s, char *out, size_t cap)
-{
+size_t scan_unescape(struct str s, char *out, size_t cap) {
     size_t n = 0;
     for (size_t i = 0; i < s.n && n < cap; i++) {
         char c = s.p[i];
-        if (c == '\\' && i + 3 < s.n && is_octal(s.p[i + 1]) && is_octal(s.p[i + 2]) && is_octal(s.p[i + 3])) {
+        if (c == '\\' && i + 3 < s.n && is_octal(s.p[i + 1]) && is_octal(s.p[i + 2]) &&
+            is_octal(s.p[i + 3])) {
             unsigned v = (unsigned)(s.p[i + 1] - '0') << 6 | (unsigned)(s.p[i + 2] - '0') << 3 |
                          (unsigned)(s.p[i + 3] - '0');
             c = (char)(unsigned char)(v & 0xffu);

@@ -5,8 +5,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void body(struct str bytes)
-{
+static void body(struct str bytes) {
     struct sdbus_units all;
     struct sdbus_unit u;
     struct str s;
@@ -20,8 +19,7 @@ static void body(struct str bytes)
         abort();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct str in = str_make((const char *)data, size);
     struct sdbus_message m;
     body(in);

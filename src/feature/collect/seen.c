@@ -4,14 +4,19 @@
 
 #define SEEN_MAX_DEFAULT 4096
 
-void seen_begin(struct seen *s) { s->round++; }
+void seen_begin(struct seen *s) {
+    s->round++;
+}
 
-void *seen_find(const struct seen *s, struct str key) { return map_get(&s->map, key); }
+void *seen_find(const struct seen *s, struct str key) {
+    return map_get(&s->map, key);
+}
 
-size_t seen_count(const struct seen *s) { return s->map.n_live; }
+size_t seen_count(const struct seen *s) {
+    return s->map.n_live;
+}
 
-void *seen_touch(struct seen *s, struct str key, size_t size)
-{
+void *seen_touch(struct seen *s, struct str key, size_t size) {
     if (key.n == 0)
         return NULL;
     struct seen_entry *e = map_get(&s->map, key);
@@ -35,15 +40,13 @@ void *seen_touch(struct seen *s, struct str key, size_t size)
     return e;
 }
 
-static void drop(struct seen *s, struct seen_entry *e)
-{
+static void drop(struct seen *s, struct seen_entry *e) {
     if (s->drop)
         s->drop(e);
     free(e);
 }
 
-void seen_sweep(struct seen *s)
-{
+void seen_sweep(struct seen *s) {
     struct map_entry *m = map_next(&s->map, NULL);
     while (m) {
         struct seen_entry *e = m->value;
@@ -56,8 +59,7 @@ void seen_sweep(struct seen *s)
     }
 }
 
-void *seen_next(const struct seen *s, const void *after)
-{
+void *seen_next(const struct seen *s, const void *after) {
     const struct map_entry *m = NULL;
     if (after) {
         const struct seen_entry *e = after;
@@ -67,8 +69,7 @@ void *seen_next(const struct seen *s, const void *after)
     return n ? n->value : NULL;
 }
 
-void seen_deinit(struct seen *s)
-{
+void seen_deinit(struct seen *s) {
     for (struct map_entry *m = map_next(&s->map, NULL); m; m = map_next(&s->map, m))
         drop(s, m->value);
     map_deinit(&s->map);

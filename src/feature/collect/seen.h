@@ -1,6 +1,6 @@
-/* seen.h - what a collector remembers of each device, group or container between readings. Entries are
- * zeroed when new, in order of first sight; those not touched in a round go with seen_sweep. The entry
- * type begins with struct seen_entry. One thread. */
+/* seen.h - what a collector remembers of each device, group or container between readings. Entries
+ * are zeroed when new, in order of first sight; those not touched in a round go with seen_sweep.
+ * The entry type begins with struct seen_entry. One thread. */
 #ifndef COLLECT_SEEN_H
 #define COLLECT_SEEN_H
 
@@ -13,8 +13,8 @@ struct seen_entry {
 struct seen {
     struct map map;
     uint64_t round;
-    size_t max;                   /* 0: 4096 */
-    void (*drop)(void *entry);    /* frees what the entry owns; may be NULL */
+    size_t max;                /* 0: 4096 */
+    void (*drop)(void *entry); /* frees what the entry owns; may be NULL */
 };
 
 void seen_begin(struct seen *s); /* a round starts */

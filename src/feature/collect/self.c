@@ -13,20 +13,21 @@ struct self {
 };
 
 static const struct emit_metric process_metrics[] = {
-    {"process_cpu_seconds_total", METRIC_COUNTER, "Total user and system CPU time spent in seconds."},
+    {"process_cpu_seconds_total", METRIC_COUNTER,
+     "Total user and system CPU time spent in seconds."},
     {"process_resident_memory_bytes", METRIC_GAUGE, "Resident memory size in bytes."},
     {"process_virtual_memory_bytes", METRIC_GAUGE, "Virtual memory size in bytes."},
 };
 static const char *const process_labels[] = {"job"};
 static const struct emit_group process_group = {process_labels, 1, process_metrics, 3, 1};
 
-static bool init(void *p, struct collect_env *env, struct err *err)
-{
+static bool init(void *p, struct collect_env *env, struct err *err) {
     struct self *s = p;
     for (int i = 0; i < (int)STAT_COUNT; i++) {
         const struct stat_info *info = stats_info((enum stat_id)i);
         bool counter = info->kind[0] == 'c';
-        s->metrics[i] = (struct emit_metric){info->name, counter ? METRIC_COUNTER : METRIC_GAUGE, info->help};
+        s->metrics[i] =
+            (struct emit_metric){info->name, counter ? METRIC_COUNTER : METRIC_GAUGE, info->help};
     }
     /* its own job, so that the host's dashboards do not take it for one of the host's numbers */
     s->group = (struct emit_group){process_labels, 1, s->metrics, STAT_COUNT, 1};
@@ -38,14 +39,14 @@ static bool init(void *p, struct collect_env *env, struct err *err)
     return procfile_init(&s->stat, "/proc", "self/stat", err);
 }
 
-static bool collect(void *p, struct collect_env *env, struct err *err)
-{
+static bool collect(void *p, struct collect_env *env, struct err *err) {
     struct self *s = p;
     struct str text, job = STR("hinomi");
     bool absent;
     struct emit_item *it = emit_item(s->table, &job);
     for (int i = 0; i < (int)STAT_COUNT; i++)
-        emit_put(it, (size_t)i, (double)atomic_load_explicit(&stat_values[i], memory_order_relaxed));
+        emit_put(it, (size_t)i,
+                 (double)atomic_load_explicit(&stat_values[i], memory_order_relaxed));
     if (!procfile_read(&s->stat, env->buf, &text, &absent, err))
         return false;
     size_t paren = SIZE_MAX;
@@ -65,7 +66,9 @@ static bool collect(void *p, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void deinit(void *p) { procfile_deinit(&((struct self *)p)->stat); }
+static void deinit(void *p) {
+    procfile_deinit(&((struct self *)p)->stat);
+}
 
 const struct collector self_collector = {.name = "self",
                                          .help = "hinomi's own telemetry",

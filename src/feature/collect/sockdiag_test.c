@@ -1,6 +1,6 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -19,8 +19,7 @@ struct looked {
     uint64_t inode;
 };
 
-static void see(void *self, const struct socket_entry *s)
-{
+static void see(void *self, const struct socket_entry *s) {
     struct looked *l = self;
     if (s->port != l->port)
         return;
@@ -30,8 +29,7 @@ static void see(void *self, const struct socket_entry *s)
     l->found++;
 }
 
-static void one(int family, const struct sockaddr *at, socklen_t size, const char *address)
-{
+static void one(int family, const struct sockaddr *at, socklen_t size, const char *address) {
     struct sockaddr_storage got;
     socklen_t n = sizeof(got);
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -42,7 +40,8 @@ static void one(int family, const struct sockaddr *at, socklen_t size, const cha
     }
     assert_int_equal(listen(fd, 1), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&got, &n), 0);
-    uint16_t port = ntohs(family == AF_INET6 ? ((struct sockaddr_in6 *)&got)->sin6_port : ((struct sockaddr_in *)&got)->sin_port);
+    uint16_t port = ntohs(family == AF_INET6 ? ((struct sockaddr_in6 *)&got)->sin6_port
+                                             : ((struct sockaddr_in *)&got)->sin_port);
     struct looked l = {.port = port, .address = address};
     bool told = sockdiag_listeners(family == AF_INET6, see, &l);
     if (!told) {
@@ -57,22 +56,19 @@ static void one(int family, const struct sockaddr *at, socklen_t size, const cha
     assert_int_equal(l.found, 0);
 }
 
-static void four(void **state)
-{
+static void four(void **state) {
     (void)state;
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     one(AF_INET, (const struct sockaddr *)&at, sizeof(at), "127.0.0.1");
 }
 
-static void six(void **state)
-{
+static void six(void **state) {
     (void)state;
     struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
     one(AF_INET6, (const struct sockaddr *)&at, sizeof(at), "::1");
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(four), cmocka_unit_test(six)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

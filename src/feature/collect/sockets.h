@@ -1,4 +1,5 @@
-/* sockets.h - who listens: /proc/net/{tcp,tcp6,udp,udp6} (Documentation/networking/proc_net_tcp.rst). Pure. */
+/* sockets.h - who listens: /proc/net/{tcp,tcp6,udp,udp6}
+ * (Documentation/networking/proc_net_tcp.rst). Pure. */
 #ifndef COLLECT_SOCKETS_H
 #define COLLECT_SOCKETS_H
 

@@ -15,8 +15,7 @@ struct sockstat {
 static const struct emit_group group = {NULL, 0, NULL, 0, FIELDS_MAX};
 static const char *const known[] = {"inuse", "orphan", "tw", "alloc", "mem", "memory"};
 
-static bool init(void *self, struct collect_env *env, struct err *err)
-{
+static bool init(void *self, struct collect_env *env, struct err *err) {
     struct sockstat *s = self;
     s->table = emit_table(env->emit, &group);
     long page = sysconf(_SC_PAGESIZE);
@@ -25,20 +24,20 @@ static bool init(void *self, struct collect_env *env, struct err *err)
            procfile_init(&s->v6, env->proc, "net/sockstat6", err);
 }
 
-static void put(struct sockstat *s, struct str protocol, const char *field, double value)
-{
+static void put(struct sockstat *s, struct str protocol, const char *field, double value) {
     struct buf name = BUF_INIT_MAX(256);
     buf_putz(&name, "node_sockstat_");
     buf_puts(&name, protocol);
     buf_putc(&name, '_');
     buf_putz(&name, field);
     if (buf_ok(&name) && metric_name_is_legacy(buf_view(&name)))
-        emit_put(emit_named(s->table, buf_view(&name), METRIC_GAUGE, "Number of sockets in a state:"), 0, value);
+        emit_put(
+            emit_named(s->table, buf_view(&name), METRIC_GAUGE, "Number of sockets in a state:"), 0,
+            value);
     buf_deinit(&name);
 }
 
-static void line_of(struct sockstat *s, struct str line)
-{
+static void line_of(struct sockstat *s, struct str line) {
     struct str protocol, key;
     uint64_t v;
     if (!str_next(&line, ':', &protocol) || protocol.n == 0 || protocol.n > PROTOCOL_BYTES_MAX)
@@ -54,8 +53,7 @@ static void line_of(struct sockstat *s, struct str line)
     }
 }
 
-static bool collect(void *self, struct collect_env *env, struct err *err)
-{
+static bool collect(void *self, struct collect_env *env, struct err *err) {
     struct sockstat *s = self;
     struct procfile *files[] = {&s->v4, &s->v6};
     for (size_t i = 0; i < 2; i++) {
@@ -69,8 +67,7 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void deinit(void *self)
-{
+static void deinit(void *self) {
     struct sockstat *s = self;
     procfile_deinit(&s->v4);
     procfile_deinit(&s->v6);

@@ -17,15 +17,13 @@ static const struct emit_metric metrics[] = {
 };
 static const struct emit_group group = {labels, 2, metrics, 3, AREAS_MAX};
 
-static bool init(void *self, struct collect_env *env, struct err *err)
-{
+static bool init(void *self, struct collect_env *env, struct err *err) {
     struct swap *s = self;
     s->table = emit_table(env->emit, &group);
     return procfile_init(&s->file, env->proc, "swaps", err);
 }
 
-static bool collect(void *self, struct collect_env *env, struct err *err)
-{
+static bool collect(void *self, struct collect_env *env, struct err *err) {
     struct swap *s = self;
     struct str text, line, device, type;
     bool absent, head = true;
@@ -33,8 +31,9 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
         return false;
     while (scan_line(&text, &line)) {
         double size, used, priority;
-        if (head || !scan_field(&line, &device) || !scan_field(&line, &type) || !scan_field_f64(&line, &size) ||
-            !scan_field_f64(&line, &used) || !scan_field_f64(&line, &priority)) {
+        if (head || !scan_field(&line, &device) || !scan_field(&line, &type) ||
+            !scan_field_f64(&line, &size) || !scan_field_f64(&line, &used) ||
+            !scan_field_f64(&line, &priority)) {
             head = false;
             continue;
         }
@@ -48,7 +47,9 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void deinit(void *self) { procfile_deinit(&((struct swap *)self)->file); }
+static void deinit(void *self) {
+    procfile_deinit(&((struct swap *)self)->file);
+}
 
 const struct collector swap_collector = {.name = "swap",
                                          .help = "Swap areas",

@@ -1,7 +1,8 @@
-/* systemd's answers over a socket: a double of the bus that speaks the wire format of the specification. */
+/* systemd's answers over a socket: a double of the bus that speaks the wire format of the
+ * specification. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -28,21 +29,18 @@ struct bus { /* the double */
     unsigned calls;
 };
 
-static void align(struct buf *b, size_t to)
-{
+static void align(struct buf *b, size_t to) {
     while (b->n % to)
         buf_putc(b, '\0');
 }
 
-static void text(struct buf *b, const char *s)
-{
+static void text(struct buf *b, const char *s) {
     align(b, 4);
     buf_le32(b, (uint32_t)strlen(s));
     buf_put(b, s, strlen(s) + 1);
 }
 
-static void unit(struct buf *b, const char *name, const char *load, const char *active)
-{
+static void unit(struct buf *b, const char *name, const char *load, const char *active) {
     align(b, 8);
     text(b, name);
     text(b, "a description");
@@ -58,8 +56,8 @@ static void unit(struct buf *b, const char *name, const char *load, const char *
 }
 
 /* A return message; signal: a message of type 4 that nobody asked for. */
-static void message(struct buf *out, uint8_t type, uint32_t reply_to, struct str body, const char *signature)
-{
+static void message(struct buf *out, uint8_t type, uint32_t reply_to, struct str body,
+                    const char *signature) {
     struct buf f = BUF_INIT;
     buf_putc(&f, 5);
     buf_putc(&f, 1);
@@ -82,8 +80,7 @@ static void message(struct buf *out, uint8_t type, uint32_t reply_to, struct str
     buf_deinit(&f);
 }
 
-static void units_body(struct buf *body)
-{
+static void units_body(struct buf *body) {
     struct buf v = BUF_INIT;
     unit(&v, "nginx.service", "loaded", "active");
     unit(&v, "backup@db\\x2d1.service", "loaded", "failed");
@@ -96,8 +93,7 @@ static void units_body(struct buf *body)
     buf_deinit(&v);
 }
 
-static void answer(struct bus *bus, int fd, struct str call)
-{
+static void answer(struct bus *bus, int fd, struct str call) {
     struct buf body = BUF_INIT, out = BUF_INIT;
     struct cur c = cur_from(str_from_offset(call, 8));
     uint32_t serial = cur_le32(&c);
@@ -111,7 +107,8 @@ static void answer(struct bus *bus, int fd, struct str call)
     } else if (str_find(call, STR("Hello")) != SIZE_MAX) {
         text(&body, ":1.5");
     } else {
-        assert_true(str_find(call, STR("nginx_2eservice")) != SIZE_MAX || str_find(call, STR("backup_40db_5cx2d1_2eservice")) != SIZE_MAX);
+        assert_true(str_find(call, STR("nginx_2eservice")) != SIZE_MAX ||
+                    str_find(call, STR("backup_40db_5cx2d1_2eservice")) != SIZE_MAX);
         buf_put(&body, "\1s\0", 3);
         text(&body, "notify");
         signature = "v";
@@ -124,8 +121,7 @@ static void answer(struct bus *bus, int fd, struct str call)
     buf_deinit(&out);
 }
 
-static void serve_one(struct bus *bus, int fd)
-{
+static void serve_one(struct bus *bus, int fd) {
     char in[4096];
     size_t n = 0;
     bool greeted = false;
@@ -154,8 +150,7 @@ static void serve_one(struct bus *bus, int fd)
     }
 }
 
-static void serve(void *arg)
-{
+static void serve(void *arg) {
     struct bus *bus = arg;
     struct pollfd p = {.fd = bus->listen_fd, .events = POLLIN};
     while (!bus->stopping) {
@@ -169,8 +164,7 @@ static void serve(void *arg)
     }
 }
 
-static int setup(void **state)
-{
+static int setup(void **state) {
     struct bus *bus = calloc(1, sizeof(*bus));
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     testtree_init(&bus->tree);
@@ -188,8 +182,7 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
+static int teardown(void **state) {
     struct bus *bus = *state;
     bus->stopping = true;
     thread_join(&bus->thread);
@@ -199,16 +192,19 @@ static int teardown(void **state)
     return 0;
 }
 
-static void round_of(struct bus *bus, struct testsink *sink, struct overview *o, struct arena *a)
-{
+static void round_of(struct bus *bus, struct testsink *sink, struct overview *o, struct arena *a) {
     char proc[300], sys[300];
     struct err err = {0};
     struct clock_manual manual = {1700000000000000000, 1000000000};
     struct clock clock = clock_manual_view(&manual);
     snprintf(proc, sizeof(proc), "%s/proc", bus->tree.dir);
     snprintf(sys, sizeof(sys), "%s/sys", bus->tree.dir);
-    struct collect_options opt = {
-        .proc = proc, .sys = sys, .root = bus->tree.dir, .clock = &clock, .sink = testsink_view(sink), .no_threads = true};
+    struct collect_options opt = {.proc = proc,
+                                  .sys = sys,
+                                  .root = bus->tree.dir,
+                                  .clock = &clock,
+                                  .sink = testsink_view(sink),
+                                  .no_threads = true};
     struct collect *c = collect_new(&opt, &err);
     assert_non_null(c);
     for (int i = 0; i < 2; i++) {
@@ -219,8 +215,8 @@ static void round_of(struct bus *bus, struct testsink *sink, struct overview *o,
     collect_free(c);
 }
 
-static enum freshness freshness_of(const struct overview *o, const char *name, struct str *out_detail)
-{
+static enum freshness freshness_of(const struct overview *o, const char *name,
+                                   struct str *out_detail) {
     for (size_t i = 0; i < o->n_sources; i++)
         if (str_eqz(o->sources[i].name, name)) {
             *out_detail = o->sources[i].detail;
@@ -230,27 +226,30 @@ static enum freshness freshness_of(const struct overview *o, const char *name, s
     return FRESH_UNKNOWN;
 }
 
-static void units_are_told(void **state)
-{
+static void units_are_told(void **state) {
     struct bus *bus = *state;
     struct testsink sink = {0};
     struct arena a = ARENA_INIT;
     struct overview o;
     testtree_put(&bus->tree, "sys/fs/cgroup/cgroup.controllers", STR("cpu"));
-    testtree_put(&bus->tree, "sys/fs/cgroup/system.slice/nginx.service/cpu.stat", STR("usage_usec 5\n"));
+    testtree_put(&bus->tree, "sys/fs/cgroup/system.slice/nginx.service/cpu.stat",
+                 STR("usage_usec 5\n"));
     round_of(bus, &sink, &o, &a);
-    const struct testpoint *p = testsink_get(
-        &sink, "node_systemd_unit_state{instance=\"box\", job=\"node\", name=\"nginx.service\", state=\"active\", type=\"notify\"}");
+    const struct testpoint *p =
+        testsink_get(&sink, "node_systemd_unit_state{instance=\"box\", job=\"node\", "
+                            "name=\"nginx.service\", state=\"active\", type=\"notify\"}");
     assert_non_null(p);
     assert_true(p->value == 1);
-    p = testsink_get(&sink, "node_systemd_unit_state{instance=\"box\", job=\"node\", name=\"nginx.service\", state=\"failed\", "
+    p = testsink_get(&sink, "node_systemd_unit_state{instance=\"box\", job=\"node\", "
+                            "name=\"nginx.service\", state=\"failed\", "
                             "type=\"notify\"}");
     assert_true(p && p->value == 0);
-    p = testsink_get(&sink, "node_systemd_unit_state{instance=\"box\", job=\"node\", name=\"backup@db\\\\x2d1.service\", "
+    p = testsink_get(&sink, "node_systemd_unit_state{instance=\"box\", job=\"node\", "
+                            "name=\"backup@db\\\\x2d1.service\", "
                             "state=\"failed\", type=\"notify\"}");
     assert_true(p && p->value == 1);
-    assert_non_null(testsink_get(
-        &sink, "node_systemd_unit_state{instance=\"box\", job=\"node\", name=\"daily.timer\", state=\"active\"}"));
+    assert_non_null(testsink_get(&sink, "node_systemd_unit_state{instance=\"box\", job=\"node\", "
+                                        "name=\"daily.timer\", state=\"active\"}"));
     size_t n = 0;
     for (struct map_entry *e = map_next(&sink.series, NULL); e; e = map_next(&sink.series, e))
         n += str_starts(e->key, STR("node_systemd_unit_state{"));
@@ -263,8 +262,7 @@ static void units_are_told(void **state)
     testsink_deinit(&sink);
 }
 
-static void unknown_is_not_ok(struct bus *bus, enum freshness expected, const char *why)
-{
+static void unknown_is_not_ok(struct bus *bus, enum freshness expected, const char *why) {
     struct testsink sink = {0};
     struct arena a = ARENA_INIT;
     struct overview o;
@@ -279,20 +277,17 @@ static void unknown_is_not_ok(struct bus *bus, enum freshness expected, const ch
     testsink_deinit(&sink);
 }
 
-static void refused(void **state)
-{
+static void refused(void **state) {
     ((struct bus *)*state)->refuse = true;
     unknown_is_not_ok(*state, FRESH_UNKNOWN, "does not let us in");
 }
 
-static void garbage(void **state)
-{
+static void garbage(void **state) {
     ((struct bus *)*state)->garbage = true;
     unknown_is_not_ok(*state, FRESH_UNKNOWN, "cannot be read");
 }
 
-static void no_systemd(void **state)
-{
+static void no_systemd(void **state) {
     struct bus *bus = *state;
     testtree_del(&bus->tree, "run/systemd/system/x");
     char path[300];
@@ -301,11 +296,11 @@ static void no_systemd(void **state)
     unknown_is_not_ok(bus, FRESH_OK, "no systemd runs here");
 }
 
-static void corpus(void **state)
-{
+static void corpus(void **state) {
     (void)state;
     assert_true(corpus_replay(TESTDATA_DIR "/sdbus", LLVMFuzzerTestOneInput) >= 4);
-    const char *where = getenv("HINOMI_WRITE_CORPUS"); /* for a person: what a good answer looks like */
+    const char *where =
+        getenv("HINOMI_WRITE_CORPUS"); /* for a person: what a good answer looks like */
     if (where) {
         struct buf body = BUF_INIT, out = BUF_INIT;
         struct err err = {0};
@@ -319,9 +314,9 @@ static void corpus(void **state)
     }
 }
 
-int main(void)
-{
+int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-    const struct CMUnitTest tests[] = {T(units_are_told), T(refused), T(garbage), T(no_systemd), cmocka_unit_test(corpus)};
+    const struct CMUnitTest tests[] = {T(units_are_told), T(refused), T(garbage), T(no_systemd),
+                                       cmocka_unit_test(corpus)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,8 +10,10 @@ struct timex_self {
 };
 
 static const struct emit_metric metrics[] = {
-    {"node_timex_sync_status", METRIC_GAUGE, "Is clock synchronized to a reliable server (1 = yes, 0 = no)."},
-    {"node_timex_offset_seconds", METRIC_GAUGE, "Time offset in between local system and reference clock."},
+    {"node_timex_sync_status", METRIC_GAUGE,
+     "Is clock synchronized to a reliable server (1 = yes, 0 = no)."},
+    {"node_timex_offset_seconds", METRIC_GAUGE,
+     "Time offset in between local system and reference clock."},
     {"node_timex_frequency_adjustment_ratio", METRIC_GAUGE, "Local clock frequency adjustment."},
     {"node_timex_maxerror_seconds", METRIC_GAUGE, "Maximum error in seconds."},
     {"node_timex_estimated_error_seconds", METRIC_GAUGE, "Estimated error in seconds."},
@@ -23,8 +25,10 @@ static const struct emit_metric metrics[] = {
     {"node_timex_pps_shift_seconds", METRIC_GAUGE, "Pulse per second interval duration."},
     {"node_timex_pps_stability_hertz", METRIC_GAUGE,
      "Pulse per second stability, average of recent frequency changes."},
-    {"node_timex_pps_jitter_total", METRIC_COUNTER, "Pulse per second count of jitter limit exceeded events."},
-    {"node_timex_pps_calibration_total", METRIC_COUNTER, "Pulse per second count of calibration intervals."},
+    {"node_timex_pps_jitter_total", METRIC_COUNTER,
+     "Pulse per second count of jitter limit exceeded events."},
+    {"node_timex_pps_calibration_total", METRIC_COUNTER,
+     "Pulse per second count of calibration intervals."},
     {"node_timex_pps_error_total", METRIC_COUNTER, "Pulse per second count of calibration errors."},
     {"node_timex_pps_stability_exceeded_total", METRIC_COUNTER,
      "Pulse per second count of stability limit exceeded events."},
@@ -46,8 +50,7 @@ static const struct emit_metric current_metrics[] = {
 static const struct emit_group available_group = {source_labels, 2, available_metrics, 1, 16};
 static const struct emit_group current_group = {source_labels, 2, current_metrics, 1, 4};
 
-static bool init(void *self, struct collect_env *env, struct err *err)
-{
+static bool init(void *self, struct collect_env *env, struct err *err) {
     (void)err;
     struct timex_self *t = self;
     t->table = emit_table(env->emit, &group);
@@ -57,27 +60,25 @@ static bool init(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void clock_sources(struct timex_self *t, const struct collect_env *env)
-{
+static void clock_sources(struct timex_self *t, const struct collect_env *env) {
     struct str text, name;
     struct str device = STR("0");
-    if (procfile_slurp(env->sys, "devices/system/clocksource/clocksource0/available_clocksource", 4096, &t->scratch,
-                       &text)) {
+    if (procfile_slurp(env->sys, "devices/system/clocksource/clocksource0/available_clocksource",
+                       4096, &t->scratch, &text)) {
         text = str_trim(text);
         while (scan_field(&text, &name)) {
             struct str values[] = {device, name};
             emit_put(emit_item(t->available, values), 0, 1);
         }
     }
-    if (procfile_slurp(env->sys, "devices/system/clocksource/clocksource0/current_clocksource", 256, &t->scratch,
-                       &text)) {
+    if (procfile_slurp(env->sys, "devices/system/clocksource/clocksource0/current_clocksource", 256,
+                       &t->scratch, &text)) {
         struct str values[] = {device, str_trim(text)};
         emit_put(emit_item(t->current, values), 0, 1);
     }
 }
 
-static bool collect(void *self, struct collect_env *env, struct err *err)
-{
+static bool collect(void *self, struct collect_env *env, struct err *err) {
     (void)err;
     struct timex_self *t = self;
     struct emit_item *it = emit_item(t->table, NULL);
@@ -118,7 +119,9 @@ static bool collect(void *self, struct collect_env *env, struct err *err)
     return true;
 }
 
-static void deinit(void *self) { buf_deinit(&((struct timex_self *)self)->scratch); }
+static void deinit(void *self) {
+    buf_deinit(&((struct timex_self *)self)->scratch);
+}
 
 const struct collector timex_collector = {.name = "timex",
                                           .help = "Whether the clock is synchronised",

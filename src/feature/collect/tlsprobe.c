@@ -14,8 +14,7 @@
 
 #define TEXT_BYTES_MAX 512
 
-bool tlsprobe_connect(const char *address, uint16_t port, int *out_fd, struct err *err)
-{
+bool tlsprobe_connect(const char *address, uint16_t port, int *out_fd, struct err *err) {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
     bool six = inet_pton(AF_INET, address, &v4.sin_addr) != 1;
@@ -24,7 +23,8 @@ bool tlsprobe_connect(const char *address, uint16_t port, int *out_fd, struct er
     int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return err_sys(err, ERR_UNAVAILABLE, errno, "socket");
-    int r = six ? connect(fd, (const struct sockaddr *)&v6, sizeof(v6)) : connect(fd, (const struct sockaddr *)&v4, sizeof(v4));
+    int r = six ? connect(fd, (const struct sockaddr *)&v6, sizeof(v6))
+                : connect(fd, (const struct sockaddr *)&v4, sizeof(v4));
     int failed = r == 0 ? 0 : errno;
     if (failed == EINPROGRESS) {
         struct pollfd p = {.fd = fd, .events = POLLOUT};
@@ -36,14 +36,14 @@ bool tlsprobe_connect(const char *address, uint16_t port, int *out_fd, struct er
     }
     if (failed) {
         close(fd);
-        return err_sys(err, failed == ETIMEDOUT ? ERR_TIMEOUT : ERR_UNAVAILABLE, failed, "%s:%u", address, port);
+        return err_sys(err, failed == ETIMEDOUT ? ERR_TIMEOUT : ERR_UNAVAILABLE, failed, "%s:%u",
+                       address, port);
     }
     *out_fd = fd;
     return true;
 }
 
-static struct str text(struct arena *a, const char *p, size_t n)
-{
+static struct str text(struct arena *a, const char *p, size_t n) {
     struct buf b = BUF_INIT;
     emit_clean(&b, str_make(p, n), TEXT_BYTES_MAX);
     struct str s = buf_ok(&b) && b.n ? arena_str(a, buf_view(&b)) : (struct str){NULL, 0};
@@ -51,8 +51,7 @@ static struct str text(struct arena *a, const char *p, size_t n)
     return s;
 }
 
-static void read_names(gnutls_x509_crt_t crt, struct arena *a, struct tlsprobe_result *out)
-{
+static void read_names(gnutls_x509_crt_t crt, struct arena *a, struct tlsprobe_result *out) {
     for (unsigned i = 0; out->n_names < TLSPROBE_NAMES_MAX && i < 256; i++) {
         char name[TEXT_BYTES_MAX];
         size_t n = sizeof(name);
@@ -68,10 +67,11 @@ static void read_names(gnutls_x509_crt_t crt, struct arena *a, struct tlsprobe_r
     }
 }
 
-static int64_t ms_of(time_t t) { return t == (time_t)-1 ? INT64_MIN : (int64_t)t * 1000; }
+static int64_t ms_of(time_t t) {
+    return t == (time_t)-1 ? INT64_MIN : (int64_t)t * 1000;
+}
 
-static bool read_one(struct str der, bool leaf, struct arena *a, struct tlsprobe_result *out)
-{
+static bool read_one(struct str der, bool leaf, struct arena *a, struct tlsprobe_result *out) {
     gnutls_x509_crt_t crt;
     gnutls_datum_t d = {(unsigned char *)(uintptr_t)der.p, (unsigned)der.n};
     if (der.n > 65536 || gnutls_x509_crt_init(&crt) < 0)
@@ -79,7 +79,8 @@ static bool read_one(struct str der, bool leaf, struct arena *a, struct tlsprobe
     bool ok = gnutls_x509_crt_import(crt, &d, GNUTLS_X509_FMT_DER) == 0;
     if (ok) {
         int64_t end = ms_of(gnutls_x509_crt_get_expiration_time(crt));
-        if (end != INT64_MIN && (out->earliest_not_after_ms == INT64_MIN || end < out->earliest_not_after_ms))
+        if (end != INT64_MIN &&
+            (out->earliest_not_after_ms == INT64_MIN || end < out->earliest_not_after_ms))
             out->earliest_not_after_ms = end;
         char dn[TEXT_BYTES_MAX];
         size_t n = sizeof(dn);
@@ -98,8 +99,8 @@ static bool read_one(struct str der, bool leaf, struct arena *a, struct tlsprobe
     return ok;
 }
 
-bool tlsprobe_read_chain(const struct tlsprobe_der *chain, struct arena *a, struct tlsprobe_result *out, struct err *err)
-{
+bool tlsprobe_read_chain(const struct tlsprobe_der *chain, struct arena *a,
+                         struct tlsprobe_result *out, struct err *err) {
     struct tlsprobe_result r = {
         .not_before_ms = INT64_MIN, .not_after_ms = INT64_MIN, .earliest_not_after_ms = INT64_MIN};
     if (chain->n == 0 || !read_one(chain->cert[0], true, a, &r))
@@ -112,8 +113,7 @@ bool tlsprobe_read_chain(const struct tlsprobe_der *chain, struct arena *a, stru
     return true;
 }
 
-static bool handshake(int fd, struct arena *a, struct tlsprobe_result *out, struct err *err)
-{
+static bool handshake(int fd, struct arena *a, struct tlsprobe_result *out, struct err *err) {
     gnutls_session_t session;
     gnutls_certificate_credentials_t credentials;
     if (gnutls_certificate_allocate_credentials(&credentials) < 0)
@@ -151,8 +151,8 @@ static bool handshake(int fd, struct arena *a, struct tlsprobe_result *out, stru
     return ok;
 }
 
-bool tlsprobe(const char *address, uint16_t port, struct arena *a, struct tlsprobe_result *out, struct err *err)
-{
+bool tlsprobe(const char *address, uint16_t port, struct arena *a, struct tlsprobe_result *out,
+              struct err *err) {
     int fd;
     if (!tlsprobe_connect(address, port, &fd, err))
         return false;

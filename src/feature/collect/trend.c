@@ -5,8 +5,7 @@
 
 #define TREND_STEP_MS 10000
 
-void trend_add(struct trend *t, int64_t t_ms, double value)
-{
+void trend_add(struct trend *t, int64_t t_ms, double value) {
     if (t->step_ms == 0)
         t->step_ms = TREND_STEP_MS;
     if (t->n && t_ms < t->t_ms[t->n - 1])
@@ -29,16 +28,14 @@ void trend_add(struct trend *t, int64_t t_ms, double value)
     t->v[t->n++] = value;
 }
 
-static int compare(const void *a, const void *b)
-{
+static int compare(const void *a, const void *b) {
     double x, y;
     memcpy(&x, a, sizeof(x));
     memcpy(&y, b, sizeof(y));
     return (x > y) - (x < y);
 }
 
-bool trend_slope(const struct trend *t, double *out_per_s)
-{
+bool trend_slope(const struct trend *t, double *out_per_s) {
     if (t->n < TREND_EVIDENCE_POINTS || t->t_ms[t->n - 1] - t->t_ms[0] < TREND_EVIDENCE_MS)
         return false;
     double slopes[TREND_POINTS];

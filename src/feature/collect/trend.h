@@ -1,6 +1,7 @@
-/* trend.h - how fast something grows, robustly: the median of slopes between points half a window apart
- * (a sparse Theil-Sen estimator), so that a log rotation or one big copy does not decide. Keeps at most
- * TREND_POINTS points over at most TREND_WINDOW_MS: when full, every second one goes and the step doubles.
+/* trend.h - how fast something grows, robustly: the median of slopes between points half a window
+ * apart (a sparse Theil-Sen estimator), so that a log rotation or one big copy does not decide.
+ * Keeps at most TREND_POINTS points over at most TREND_WINDOW_MS: when full, every second one goes
+ * and the step doubles.
  */
 #ifndef COLLECT_TREND_H
 #define COLLECT_TREND_H
@@ -21,7 +22,8 @@ struct trend {
     int64_t step_ms; /* 0: TREND_STEP_MS */
 };
 
-void trend_add(struct trend *t, int64_t t_ms, double value); /* points closer than the step are skipped */
+void trend_add(struct trend *t, int64_t t_ms,
+               double value); /* points closer than the step are skipped */
 /* Units per second. false: too little past. */
 bool trend_slope(const struct trend *t, double *out_per_s);
 
