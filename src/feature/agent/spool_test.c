@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "codec/corpus_testlib.h"
-#include "spool_fuzz.c"
+#include "feature/agent/spool_fuzz.c"
 
 #include <fcntl.h>
 #include <signal.h>

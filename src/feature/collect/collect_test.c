@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "codec/corpus_testlib.h"
-#include "collect_fuzz.c"
+#include "feature/collect/collect_fuzz.c"
 
 static void corpus(void **state) {
     (void)state;
@@ -131,7 +131,7 @@ static void processes_come_and_go(void **state) {
     ticks(w, 6);
 #define COUNT(name)                                                                                \
     "namedprocess_namegroup_num_procs{groupname=\"" name "\", instance=\"shop-5d9c\", "            \
-                                                         "job=\"node\"}"
+    "job=\"node\"}"
     const struct testpoint *p = testsink_get(&w->sink, COUNT("worker"));
     assert_true(p && p->value == 1);
     size_t odd = 0;

@@ -6,9 +6,9 @@
 #include <cmocka.h>
 
 #include "codec/corpus_testlib.h"
+#include "feature/collect/protoprobe_fuzz.c"
 #include "os/file.h"
 #include "os/thread.h"
-#include "protoprobe_fuzz.c"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

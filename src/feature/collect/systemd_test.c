@@ -9,9 +9,9 @@
 
 #include "codec/corpus_testlib.h"
 #include "feature/collect/collect_testlib.h"
+#include "feature/collect/sdbus_fuzz.c"
 #include "os/file.h"
 #include "os/thread.h"
-#include "sdbus_fuzz.c"
 
 #include <poll.h>
 #include <stdio.h>
