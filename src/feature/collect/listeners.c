@@ -194,13 +194,27 @@ static void see(struct listeners *l, const struct collect_env *env, const struct
     }
 }
 
+struct found {
+    struct listeners *l;
+    const struct collect_env *env;
+};
+
+static void see_found(void *self, const struct socket_entry *s) {
+    const struct found *f = self;
+    see(f->l, f->env, s);
+}
+
 static bool read_sockets(struct listeners *l, const struct collect_env *env, struct err *err) {
+    struct found f = {l, env};
     seen_begin(&l->all);
     for (struct listener *x = seen_next(&l->all, NULL); x; x = seen_next(&l->all, x))
         x->alive = x->has_other = false;
     for (size_t i = 0; i < 4; i++) {
         struct str text, line;
         bool absent;
+        /* the kernel's own list of listeners; /proc/net/tcp walks all connections for it */
+        if (i < 2 && env->real_host && sockdiag_listeners(i == 1, see_found, &f))
+            continue;
         if (!procfile_read(&l->file[i], &l->buf, &text, &absent, err))
             return false;
         while (scan_line(&text, &line)) {
