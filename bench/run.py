@@ -217,7 +217,7 @@ def report(name, rows, versions, what):
     names = [k.name for k in PEERS if any(k.name in row for row in rows.values())]
     lines = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for title, row in rows.items():
-        lines.append(f"| {title} | " + " | ".join(f"{row[n]:.3g}" if n in row else "-" for n in names) + " |")
+        lines.append(f"| {title} | " + " | ".join(f"{row[n]:.4g}" if n in row else "-" for n in names) + " |")
     cpu = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
     text = f"# {name}\n\n{what}.\n\n" + "\n".join(lines) + "\n\nVersions: " + "; ".join(versions.values()) + \
         f".\nMachine: {cpu.group(1) if cpu else platform.machine()}, {os.cpu_count()} processors, Linux {platform.release().split('-')[0]}. " \
