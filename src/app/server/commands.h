@@ -17,8 +17,19 @@ void config_cli_manual(const struct cli_program *program, struct buf *out);
     X(config_export)                                                                               \
     X(verify)                                                                                      \
     X(notify_test)                                                                                 \
-    X(query) X(user_add) X(user_list) X(user_passwd) X(user_delete) X(token_create) X(token_list)  \
-        X(token_revoke) X(agent_token) X(version) X(completion) X(man) X(docs)
+    X(query)                                                                                       \
+    X(user_add)                                                                                    \
+    X(user_list)                                                                                   \
+    X(user_passwd)                                                                                 \
+    X(user_delete)                                                                                 \
+    X(token_create)                                                                                \
+    X(token_list)                                                                                  \
+    X(token_revoke)                                                                                \
+    X(agent_token)                                                                                 \
+    X(version)                                                                                     \
+    X(completion)                                                                                  \
+    X(man)                                                                                         \
+    X(docs)
 #define X(name) int command_##name(const struct cli_args *args);
 COMMANDS(X)
 #undef X

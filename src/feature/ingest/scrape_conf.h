@@ -81,9 +81,29 @@ struct ingest_global {
     X(azure)                                                                                       \
     X(consul)                                                                                      \
     X(digitalocean)                                                                                \
-    X(docker) X(dockerswarm) X(ec2) X(eureka) X(gce) X(hetzner) X(ionos) X(kubernetes) X(kuma)     \
-        X(lightsail) X(linode) X(marathon) X(nerve) X(nomad) X(openstack) X(ovhcloud) X(puppetdb)  \
-            X(scaleway) X(serverset) X(stackit) X(triton) X(uyuni) X(vultr)
+    X(docker)                                                                                      \
+    X(dockerswarm)                                                                                 \
+    X(ec2)                                                                                         \
+    X(eureka)                                                                                      \
+    X(gce)                                                                                         \
+    X(hetzner)                                                                                     \
+    X(ionos)                                                                                       \
+    X(kubernetes)                                                                                  \
+    X(kuma)                                                                                        \
+    X(lightsail)                                                                                   \
+    X(linode)                                                                                      \
+    X(marathon)                                                                                    \
+    X(nerve)                                                                                       \
+    X(nomad)                                                                                       \
+    X(openstack)                                                                                   \
+    X(ovhcloud)                                                                                    \
+    X(puppetdb)                                                                                    \
+    X(scaleway)                                                                                    \
+    X(serverset)                                                                                   \
+    X(stackit)                                                                                     \
+    X(triton)                                                                                      \
+    X(uyuni)                                                                                       \
+    X(vultr)
 
 enum {
 #define X(name) INGEST_UNSUPPORTED_SD_##name,
