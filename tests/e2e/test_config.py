@@ -89,6 +89,8 @@ time_intervals:
     assert rc == 0, out
     rc, out = check("route: {receiver: nobody}\nreceivers: [{name: team}]\n")
     assert rc != 0 and "nobody" in out, out
+    rc, out = check("route: {receiver: team}\nreceivers:\n  - name: team\n    email_configs: [{to: x@example.com}]\n")
+    assert rc != 0 and "hinomi.yml:4:" in out and "nobody would be told" in out, out
 
 
 def test_wrong_rules_are_found_by_check():

@@ -242,6 +242,24 @@ static const struct conf_table webhook_table = {.name = "webhook_config",
                                                 .source_offset = AT(notify_webhook_conf, at),
                                                 .check = check_webhook};
 static const char *const languages[] = {"en", "ja", NULL};
+static bool check_unsupported(void *object, struct arena *a, struct err *err) {
+    static const char *const names[] = {
+#define X(name) #name,
+        NOTIFY_UNSUPPORTED(X)
+#undef X
+    };
+    (void)a;
+    const struct notify_receiver_conf *r = object;
+    for (size_t i = 0; i < NOTIFY_UNSUPPORTED_COUNT; i++)
+        if (r->unsupported[i])
+            return err_set_at(
+                err, ERR_UNSUPPORTED, r->unsupported[i]->at.line, r->unsupported[i]->at.column,
+                "%s_configs: hinomi does not send there, so nobody would be told; it sends "
+                "to slack_configs and webhook_configs",
+                names[i]);
+    return true;
+}
+
 static const struct conf_option receiver_options[] = {
     {.name = "name",
      .type = CONF_STR,
@@ -273,13 +291,22 @@ static const struct conf_option receiver_options[] = {
      .table = &webhook_table,
      .help = "Webhooks.",
      .help_ja = "Webhook。"},
+#define X(integration)                                                                             \
+    {.name = #integration "_configs",                                                              \
+     .type = CONF_NODE,                                                                            \
+     .offset = AT(notify_receiver_conf, unsupported[NOTIFY_UNSUPPORTED_##integration]),            \
+     .help = "Not sent to: use slack_configs or webhook_configs.",                                 \
+     .help_ja = "未対応。slack_configs か webhook_configs を使う。"},
+    NOTIFY_UNSUPPORTED(X)
+#undef X
 };
 const struct conf_table notify_receiver_table = {.name = "receiver",
                                                  .help = "Somebody who is told.",
                                                  .size = sizeof(struct notify_receiver_conf),
                                                  .options = receiver_options,
                                                  .n = CONF_N(receiver_options),
-                                                 .source_offset = AT(notify_receiver_conf, at)};
+                                                 .source_offset = AT(notify_receiver_conf, at),
+                                                 .check = check_unsupported};
 
 /* ---- route ---- */
 

@@ -44,12 +44,37 @@ struct notify_webhook_conf {
     struct notify_http_conf *http;
     struct conf_source at;
 };
+/* Alertmanager's integrations that hinomi does not send to: refused by name, since a receiver that
+ * silently tells nobody is worse than a file that does not load. */
+#define NOTIFY_UNSUPPORTED(X)                                                                      \
+    X(discord)                                                                                     \
+    X(email)                                                                                       \
+    X(incidentio)                                                                                  \
+    X(jira)                                                                                        \
+    X(msteams)                                                                                     \
+    X(msteamsv2)                                                                                   \
+    X(opsgenie)                                                                                    \
+    X(pagerduty)                                                                                   \
+    X(pushover)                                                                                    \
+    X(rocketchat)                                                                                  \
+    X(sns)                                                                                         \
+    X(telegram)                                                                                    \
+    X(victorops)                                                                                   \
+    X(webex)                                                                                       \
+    X(wechat)
+enum {
+#define X(name) NOTIFY_UNSUPPORTED_##name,
+    NOTIFY_UNSUPPORTED(X)
+#undef X
+        NOTIFY_UNSUPPORTED_COUNT
+};
 struct notify_receiver_conf {
     struct str name;
     int language;             /* enum notify_language */
     struct str fallback;      /* the receiver that rings when this one fails; empty: any other */
     struct conf_list slack;   /* struct notify_slack_conf */
     struct conf_list webhook; /* struct notify_webhook_conf */
+    const struct conf_node *unsupported[NOTIFY_UNSUPPORTED_COUNT];
     struct conf_source at;
 };
 struct notify_route_conf {
