@@ -98,8 +98,10 @@ def test_series_equal_real_node_exporter():
                 break
             time.sleep(1)
         assert not missing, f"node_exporter has and hinomi has not: {missing}"
+        # node_exporter 1.9 says why a file system could not be asked; Debian 12's does not yet
+        newer = {"device_error"}
         wrong = {n: (sorted(theirs[n]), sorted(ours[n])) for n in theirs
-                 if n.startswith(ours_must) and theirs[n] and ours[n] != theirs[n]}
+                 if n.startswith(ours_must) and theirs[n] and ours[n] - newer != theirs[n]}
         assert not wrong, f"other label names: {wrong}"
 
 
