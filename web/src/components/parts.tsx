@@ -227,16 +227,18 @@ export function Table({ head, children, label, dense }: { head: ReactNode; child
 }
 
 export function Meter({ ratio, level, label }: { ratio: number | null; level: Level; label: string }): JSX.Element {
-  const percent = ratio === null ? 0 : Math.min(100, Math.max(0, ratio * 100));
+  const { t } = useT();
+  /* A meter has a value; without one this is a picture that says so. */
+  if (ratio === null) return <span className="meter meter-unknown" role="img" aria-label={`${label}: ${t("state.unknown")}`} />;
+  const percent = Math.min(100, Math.max(0, ratio * 100));
   return (
     <span
-      className={`meter meter-${ratio === null ? "unknown" : level}`}
+      className={`meter meter-${level}`}
       role="meter"
       aria-label={label}
       aria-valuemin={0}
       aria-valuemax={100}
-      aria-valuenow={ratio === null ? undefined : Math.round(percent)}
-      aria-valuetext={ratio === null ? "?" : undefined}
+      aria-valuenow={Math.round(percent)}
     >
       <span className="meter-fill" style={{ width: `${percent}%` }} />
     </span>
