@@ -89,6 +89,8 @@ def main():
                 print(f"FAILED cycle {cycle}: {len(lost)} lost {lost[:3]}, {len(invented)} invented {invented[:3]}")
             else:
                 passed += 1
+            if cycle and cycle % 100 == 0:
+                print(f"cycle {cycle}: {len(acked)} samples acknowledged so far", flush=True)
             writers = [Writer(server.port, name, ts[name], random.Random(rng.random())) for name in ("a", "b")]
             for w in writers:
                 w.start()
