@@ -78,8 +78,8 @@ def main():
     try:
         for cycle in range(options.cycles):
             server = Hinomi(CONFIG, data=data)
-            # Look back over the last two cycles each time, over everything now and then.
-            whole = cycle % 25 == 0 or cycle == options.cycles - 1
+            # Look back over the last cycles each time, over everything now and then (that takes long).
+            whole = cycle % 250 == 249 or cycle == options.cycles - 1
             since = first_ts if whole else max(first_ts, min(ts.values()) - 120_000)
             got = read_all(server, since, max(ts.values()) + 1000)
             lost = [k for k, v in acked.items() if k[2] >= since and got.get(k) != v]
