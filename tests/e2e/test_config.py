@@ -129,7 +129,7 @@ def test_reload_is_all_or_nothing():
         h.config_path.write_text("collect: {enabled: false}\nscrape_configs: [{job_name: four, static_configs: [{targets: ['127.0.0.1:1']}]}]\n")
         h.child.send_signal(signal.SIGHUP)
         wait_until(lambda: pools() == {"four"}, 10, "SIGHUP reloads")
-        assert "hinomi_config_last_reload_successful 1" in h.get("/metrics").text
+        wait_until(lambda: "hinomi_config_last_reload_successful 1" in h.get("/metrics").text, 10, "the metric follows")
 
 
 def test_serve_refuses_a_wrong_file():
